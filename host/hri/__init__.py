@@ -1,0 +1,1 @@
+"""Hardware rooted identity: the host side."""
