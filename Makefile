@@ -2,16 +2,44 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST_ARGS ?=
 
+.PHONY: demo test bench lint help setup runtimes lock format
+
+demo: setup runtimes ## one device gets its identity and proves it, on virtual hardware
+	$(BIN)/hri demo
+
+test: setup runtimes ## every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: setup runtimes ## measure; writes bench.json
+	$(BIN)/python tools/bench.py --output bench.json
+
+lint: setup ## ruff, mypy --strict on host/, the firmware against MicroPython's and CircuitPython's stubs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/check_firmware.py
+
+format: setup ## rewrite the sources as lint wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: .venv/.installed ## install everything into .venv/
+
+# A half-made .venv has no stamp, so the next run completes it.
 .venv/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-.PHONY: setup lock
-setup: .venv/.installed ## install everything into .venv/
+runtimes: setup ## MicroPython for the virtual boards: cached, or built into build/
+	$(BIN)/python -m hri.rig.runtimes
 
 lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --no-header --no-emit-index-url --no-annotate --universal --python-version 3.11 \
 		--generate-hashes --all-extras --group dev pyproject.toml -o requirements.lock
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
