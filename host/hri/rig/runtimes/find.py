@@ -1,0 +1,71 @@
+"""Which file serves as a runtime: the one the user names, the cached one, or one built now."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hri.rig.runtimes import versions
+from hri.rig.runtimes.build import ARTIFACTS, build
+from hri.rig.runtimes.cache import RuntimeUnavailableError, cache_root, locked
+from hri.rig.runtimes.debian import Progress
+
+RUNTIMES = tuple(ARTIFACTS)
+
+_LOCK_DEADLINE_S = 1800
+
+
+def _quiet(_message: str) -> None:
+    pass
+
+
+def runtime_folder() -> Path:
+    """Return the folder in the cache for the pinned versions and this kind of machine."""
+    name = f"micropython-{versions.MICROPYTHON}-{platform.machine()}-{versions.cache_key()}"
+    return cache_root() / "runtimes" / name
+
+
+def find_runtime(
+    name: str,
+    *,
+    image: Path | None = None,
+    progress: Progress = _quiet,
+    environment: Mapping[str, str] = os.environ,
+) -> Path:
+    """Return the file of the runtime ``name``: ``rpi_pico`` (UF2), ``unix`` or ``mpy-cross`` (programs).
+
+    An ``image`` named by the caller, or by ``HRI_RUNTIME_RPI_PICO``, ``HRI_RUNTIME_UNIX`` or
+    ``HRI_RUNTIME_MPY_CROSS``, is taken as it is. Then comes the cache, and then a build from the machine's
+    Debian mirror, about a minute. The official release is not among the sources: it comes without hashes to
+    pin, and has no unix sibling that signs outside, while both boards must run one version. To use it, name
+    its image.
+
+    Raises ValueError for an unknown name and RuntimeUnavailableError with what to do otherwise.
+    """
+    if name not in ARTIFACTS:
+        raise ValueError(f"unknown runtime {name!r}; there are {', '.join(RUNTIMES)}")
+    variable = f"HRI_RUNTIME_{name.upper().replace('-', '_')}"
+    named = image or (Path(environment[variable]) if environment.get(variable) else None)
+    if named is not None:
+        if not named.is_file():
+            raise RuntimeUnavailableError(f"the {name} runtime {named} does not exist; check {variable}")
+        return named
+    return build_runtimes([name], progress)[name]
+
+
+def build_runtimes(names: Iterable[str] = RUNTIMES, progress: Progress = _quiet) -> dict[str, Path]:
+    """Return the cached files of the runtimes ``names``, building those that are missing first.
+
+    Two processes may call this at once: the second waits for the first. Raises RuntimeUnavailableError.
+    """
+    folder = runtime_folder()
+    files = {name: folder / ARTIFACTS[name] for name in names}
+    if all(path.is_file() for path in files.values()):
+        return files
+    with locked(folder.with_name(folder.name + ".lock"), _LOCK_DEADLINE_S):
+        missing = [name for name, path in files.items() if not path.is_file()]
+        if missing:
+            build(missing, folder, cache_root() / "downloads", progress)
+    return files
