@@ -1,0 +1,1 @@
+"""The certification authority: keys on disk, profiles, checked requests, issuance and revocation lists."""

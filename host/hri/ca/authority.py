@@ -1,0 +1,272 @@
+"""The issuing CA: certificates and revocation lists from a key on disk. Computes, and keeps no records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hri.ca.ceremony import hold_ceremony
+from hri.ca.files import disk_errors
+from hri.ca.keys import open_key
+from hri.ca.profiles import Profile
+from hri.errors import ConfigurationError
+from hri.registry.records import RevokedEntry
+
+_log = structlog.get_logger(__name__)
+_SHA256 = hashes.SHA256()
+_END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
+# A device whose clock is a little behind the authority's must not find its new certificate in the future.
+_BACKDATE = timedelta(minutes=5)
+
+
+class Authority:
+    """A root certificate, the issuing CA below it, and the issuing key where it was opened."""
+
+    def __init__(
+        self, root: x509.Certificate, issuing: x509.Certificate, key: ec.EllipticCurvePrivateKey | None
+    ) -> None:
+        """Check that the parts belong together; `root` and `issuing` may be one self-signed certificate.
+
+        Raises ConfigurationError.
+        """
+        self.root = root
+        self.issuing = issuing
+        self._key = key
+        _check_parts(root, issuing, key)
+        identifier = _subject_key_identifier(issuing)
+        self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
+        self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
+
+    @classmethod
+    def create(
+        cls,
+        home: Path,
+        *,
+        organisation: str = "Hardware Rooted Identity",
+        common_name: str = "HRI",
+        root_passphrase: bytes,
+        ca_passphrase: bytes,
+        root_out: Path | None = None,
+        now: datetime,
+    ) -> Authority:
+        """Make a root (P-256, 20 years), an issuing CA (P-256, 10 years, pathlen 0) and an operator key.
+
+        All or nothing, below `home`/ca. With `root_out` the encrypted root key goes to that folder instead.
+
+        Raises ConfigurationError and StorageError.
+        """
+        result = hold_ceremony(
+            home,
+            organisation=organisation,
+            common_name=common_name,
+            root_passphrase=root_passphrase,
+            ca_passphrase=ca_passphrase,
+            root_out=root_out,
+            now=now,
+        )
+        _log.info("authority made", folder=str(result.folder), root_key=str(result.root_key))
+        return cls.open(home, ca_passphrase)
+
+    @classmethod
+    def open(cls, home: Path, ca_passphrase: bytes) -> Authority:
+        """Open the authority of a home folder for issuing. Raises ConfigurationError and StorageError."""
+        public = cls.open_public(home)
+        key = open_key(home / "ca" / "issuing.key", ca_passphrase, "issuing CA")
+        return cls(public.root, public.issuing, key)
+
+    @classmethod
+    def open_public(cls, home: Path) -> Authority:
+        """Open only the certificates, for those who verify. Raises ConfigurationError and StorageError."""
+        folder = home / "ca"
+        if not folder.is_dir():
+            raise ConfigurationError(
+                "no-ca", f"there is no authority in {home}", "make one with `hri ca init`, or give its --home"
+            )
+        return cls(_read_certificate(folder / "root.pem"), _read_certificate(folder / "issuing.pem"), None)
+
+    @classmethod
+    def from_files(cls, key_path: Path, certificate_path: Path, passphrase: bytes | None = None) -> Authority:
+        """Open an authority that is one self-signed certificate and its key.
+
+        A key that is not encrypted is accepted where `passphrase` is None, with a warning in the log.
+
+        Raises ConfigurationError and StorageError.
+        """
+        certificate = _read_certificate(certificate_path)
+        key = open_key(key_path, passphrase, "CA")
+        if passphrase is None:
+            _log.warning("the CA key is not encrypted: whoever reads the file can issue", path=str(key_path))
+        return cls(certificate, certificate, key)
+
+    def root_pem(self) -> bytes:
+        """Return the root certificate, the trust anchor, as PEM."""
+        return self.root.public_bytes(Encoding.PEM)
+
+    def chain_pem(self) -> bytes:
+        """Return the certificates between a device's and the root's, then the root, as PEM."""
+        if self.issuing == self.root:
+            return self.root_pem()
+        return self.issuing.public_bytes(Encoding.PEM) + self.root_pem()
+
+    def chain_der(self) -> tuple[bytes, ...]:
+        """Return the certificates between a device's and the root's, which a device sends along, as DER."""
+        return () if self.issuing == self.root else (self.issuing.public_bytes(Encoding.DER),)
+
+    def build(
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        device_id: str,
+        profile: Profile,
+        *,
+        serial_number: int,
+        now: datetime,
+    ) -> bytes:
+        """Sign a device certificate and return it as DER (RFC 5280).
+
+        Its validity is `validity(profile, now)`. Nothing is recorded; see `hri.ca.issuance` for that.
+
+        Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, or
+        the authority is not valid at `now`).
+        """
+        key = self._signing_key()
+        not_before, not_after = self.validity(profile, now)
+        extensions = [
+            *self._fixed_extensions(profile),
+            x509.Extension(
+                x509.SubjectKeyIdentifier.oid, False, x509.SubjectKeyIdentifier.from_public_key(public_key)
+            ),
+            x509.Extension(x509.SubjectAlternativeName.oid, False, profile.alternative_names(device_id)),
+        ]
+        # The parts go to the constructor: adding them one by one copies the builder each time.
+        builder = x509.CertificateBuilder(
+            issuer_name=self.issuing.subject,
+            subject_name=profile.subject_name(device_id),
+            public_key=public_key,
+            serial_number=serial_number,
+            not_valid_before=not_before.replace(tzinfo=None),
+            not_valid_after=not_after.replace(tzinfo=None),
+            extensions=extensions,
+        )
+        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+
+    def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
+        """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
+
+        notBefore lies five minutes back; neither lies outside the validity of the issuing certificate.
+
+        Raises ConfigurationError where the authority is not valid at `now`.
+        """
+        start, end = self.issuing.not_valid_before_utc, self.issuing.not_valid_after_utc
+        now = now.astimezone(UTC).replace(microsecond=0)
+        if not start <= now < end:
+            raise ConfigurationError(
+                "ca-not-valid",
+                f"the issuing CA is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} and not now",
+                "check this machine's clock; an expired CA must be replaced",
+            )
+        return max(now - _BACKDATE, start), min(now + profile.validity, end)
+
+    def crl(
+        self, revoked: Sequence[RevokedEntry], *, number: int, now: datetime, next_update: datetime
+    ) -> bytes:
+        """Sign a complete revocation list and return it as DER (RFC 5280 section 5). Raises ConfigurationError."""
+        key = self._signing_key()
+        extensions: list[x509.Extension[x509.ExtensionType]] = [
+            x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),
+            x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
+        ]
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=self.issuing.subject,
+            last_update=_naive(now),
+            next_update=_naive(next_update),
+            extensions=extensions,
+            revoked_certificates=[_crl_entry(entry) for entry in revoked],
+        )
+        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+
+    def _signing_key(self) -> ec.EllipticCurvePrivateKey:
+        if self._key is None:
+            raise ConfigurationError("ca-locked", "the issuing key is not open", "give the CA passphrase")
+        return self._key
+
+    def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
+        """What is the same in every certificate of a profile, made once."""
+        fixed = self._fixed.get(profile)
+        if fixed is None:
+            fixed = [
+                x509.Extension(x509.BasicConstraints.oid, True, _END_ENTITY),
+                x509.Extension(x509.KeyUsage.oid, True, profile.key_usage_extension()),
+                x509.Extension(x509.ExtendedKeyUsage.oid, False, profile.extended_key_usage_extension()),
+                x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),
+            ]
+            if profile.crl_url is not None:
+                point = x509.DistributionPoint(
+                    [x509.UniformResourceIdentifier(profile.crl_url)], None, None, None
+                )
+                fixed.append(
+                    x509.Extension(x509.CRLDistributionPoints.oid, False, x509.CRLDistributionPoints([point]))
+                )
+            self._fixed[profile] = fixed
+        return fixed
+
+
+def _check_parts(
+    root: x509.Certificate, issuing: x509.Certificate, key: ec.EllipticCurvePrivateKey | None
+) -> None:
+    try:
+        root.verify_directly_issued_by(root)
+        issuing.verify_directly_issued_by(root)
+        basic = issuing.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+        raise _broken("the CA certificates do not form a chain") from error
+    if not basic.ca:
+        raise _broken("the issuing certificate is not a CA certificate")
+    if key is not None and key.public_key() != issuing.public_key():
+        raise _broken("the issuing key does not belong to the issuing certificate")
+
+
+def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        public_key = certificate.public_key()
+        if not isinstance(public_key, ec.EllipticCurvePublicKey):
+            raise _broken("the issuing certificate has no elliptic-curve key") from None
+        return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    with disk_errors(path):
+        pem = path.read_bytes()
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise _broken(f"{path} is not a PEM certificate") from error
+
+
+def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
+    reason = x509.ReasonFlags(entry.reason)
+    # RFC 5280 section 5.3.1: "unspecified" is said by saying nothing.
+    extensions: list[x509.Extension[x509.ExtensionType]] = (
+        []
+        if reason is x509.ReasonFlags.unspecified
+        else [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(reason))]
+    )
+    return x509.RevokedCertificateBuilder(entry.serial_number, _naive(entry.revoked_at), extensions).build()
+
+
+def _naive(moment: datetime) -> datetime:
+    """What the builders' constructors take: UTC, whole seconds, without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _broken(message: str) -> ConfigurationError:
+    return ConfigurationError("ca-broken", message, "restore the folder ca from a backup")
