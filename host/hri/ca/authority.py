@@ -177,7 +177,10 @@ class Authority:
     def crl(
         self, revoked: Sequence[RevokedEntry], *, number: int, now: datetime, next_update: datetime
     ) -> bytes:
-        """Sign a complete revocation list and return it as DER (RFC 5280 section 5). Raises ConfigurationError."""
+        """Sign a complete revocation list and return it as DER (RFC 5280 section 5).
+
+        Raises ConfigurationError.
+        """
         key = self._signing_key()
         extensions: list[x509.Extension[x509.ExtensionType]] = [
             x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),

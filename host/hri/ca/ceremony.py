@@ -1,7 +1,7 @@
 """Making a certification authority: all of it or none of it.
 
 Everything is written into a folder of its own, synced, and renamed into place in one step; a process killed
-at any moment leaves either no authority or a whole one, and running the same command again completes the work.
+at any moment leaves either no authority or a whole one, and running the same command again completes it.
 """
 
 from __future__ import annotations

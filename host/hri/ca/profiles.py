@@ -53,7 +53,7 @@ PLACEHOLDER = "{device_id}"
 
 @dataclass(frozen=True, slots=True)
 class SanTemplate:
-    """A subject alternative name (`dns`, `ip`, `uri` or `email`) in which {device_id} stands for the device."""
+    """A subject alternative name of kind `dns`, `ip`, `uri` or `email`; {device_id} in it is the device."""
 
     kind: str
     value: str
@@ -178,8 +178,8 @@ def _check_key_usage(usages: tuple[str, ...]) -> tuple[frozenset[str], tuple[str
         )
     if "key_agreement" in kept:
         warnings.append(
-            "certificate.key_usage: key_agreement is kept, but the identity key of the hri-device chip profile "
-            "only signs"
+            "certificate.key_usage: key_agreement is kept, but the identity key of the hri-device chip "
+            "profile only signs"
         )
     return frozenset(kept), tuple(dict.fromkeys(warnings))
 

@@ -1,0 +1,327 @@
+"""The YAML under `identity:`, read as the mission document writes it.
+
+Every key is used, or refused or warned about with a reason; nothing is skipped in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Hashable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hri.ca.files import disk_errors
+from hri.ca.profiles import Profile, SanTemplate
+from hri.errors import ConfigurationError
+
+_LARGEST = 1 << 20
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Names of P-256 in SEC 2, X9.62 and FIPS 186.
+_P256 = ("secp256r1", "prime256v1", "p-256")
+# Keys whose variables may stay unset until somebody needs the value.
+_LAZY = (("certificate_authority", "api_key"), ("certificate_authority", "url"))
+
+
+class Deferred:
+    """A string whose `${VARIABLES}` are looked up when it is used; its text never shows."""
+
+    def __init__(self, where: str, template: str) -> None:
+        self._where = where
+        self._template = template
+
+    def get(self, environ: Mapping[str, str] | None = None) -> str:
+        """Return the value. Raises ConfigurationError where a variable is not set."""
+        return _expand(self._template, self._where, os.environ if environ is None else environ)
+
+    def __repr__(self) -> str:
+        return f"Deferred({self._where})"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+def _element_type(value: object) -> object:
+    if value in ("se050", "tpm2.0", "hsm"):
+        raise ValueError(f"{value} is not supported in this version; atecc608a and atecc608b are")
+    return value
+
+
+def _address(value: object) -> object:
+    """Read a bus address written as 0x60 or "0x60"."""
+    if isinstance(value, str):
+        try:
+            return int(value, 0)
+        except ValueError:
+            raise ValueError("is not a number such as 0x60") from None
+    return value
+
+
+class SecureElementConfig(_Section):
+    """Which chip is on which bus, and where the board is plugged in."""
+
+    type: Annotated[Literal["atecc608a", "atecc608b"], BeforeValidator(_element_type)] = "atecc608a"
+    interface: str = "i2c"
+    address: Annotated[int, BeforeValidator(_address)] = 0x60
+    port: str | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> SecureElementConfig:
+        if self.interface != "i2c":
+            raise ValueError(
+                f"interface {self.interface!r} cannot reach an {self.type}: use i2c, the only bus of its driver"
+            )
+        if self.address != 0x60:
+            raise ValueError(
+                f"address 0x{self.address:02x} is not that of a chip with the hri-device profile, which keeps "
+                "0x60 (0x35 and 0x36 belong to pre-provisioned variants, which are not supported in this version)"
+            )
+        return self
+
+
+class CryptographyConfig(_Section):
+    """The one set of algorithms that the chip can do."""
+
+    key_type: Literal["rsa", "ecc"] = "ecc"
+    key_size: int = 256
+    curve: str = "secp256r1"
+    hash_algorithm: str = "sha256"
+
+    @model_validator(mode="after")
+    def _possible(self) -> CryptographyConfig:
+        if self.key_type == "rsa":
+            raise ValueError(
+                "key_type rsa: an ATECC608 holds P-256 keys only; RSA needs a tpm2.0 or an hsm, which are not "
+                "supported in this version"
+            )
+        if self.curve.lower() not in _P256:
+            raise ValueError(f"curve {self.curve!r}: an ATECC608 computes on secp256r1 only")
+        if self.key_size != 256:
+            raise ValueError(f"key_size {self.key_size}: the keys of secp256r1 have 256 bits")
+        if self.hash_algorithm.lower() not in ("sha256", "sha-256"):
+            raise ValueError(
+                f"hash_algorithm {self.hash_algorithm!r}: an ATECC608 signs SHA-256 digests only"
+            )
+        return self
+
+
+class SubjectAltName(_Section):
+    """A subject alternative name; `{device_id}` in it stands for the device."""
+
+    type: str
+    value: str
+
+
+class CertificateConfig(_Section):
+    """What a device certificate says."""
+
+    validity_days: int = Field(default=365, ge=1, le=36500)
+    key_usage: list[str] = Field(default=["digital_signature"])
+    extended_key_usage: list[str] = Field(default=["client_auth"])
+    subject_alt_names: list[SubjectAltName] = Field(default=[])
+    subject: dict[str, str] = Field(default={})
+
+
+class CertificateAuthorityConfig(_Section):
+    """Which authority issues, and where its revocation list is published."""
+
+    type: Literal["internal", "external"] = "internal"
+    url: Deferred | None = None
+    api_key: Deferred | None = None
+    crl_url: str | None = None
+    crl_days: int = Field(default=7, ge=1, le=365)
+    organisation: str = "Hardware Rooted Identity"
+
+    @model_validator(mode="after")
+    def _available(self) -> CertificateAuthorityConfig:
+        if self.type == "external":
+            raise ValueError(
+                "type external is not supported in this version; `internal` is the authority that `hri ca init` makes"
+            )
+        return self
+
+
+class ProvisioningConfig(_Section):
+    """How provisioning behaves; times in seconds."""
+
+    auto_enrollment: bool = True
+    enrollment_timeout: int = Field(default=300, ge=1, le=86400)
+    retry_attempts: int = Field(default=3, ge=0, le=100)
+    retry_delay: Annotated[float, Field(ge=0, le=3600)] = 10.0
+
+
+class SecurityConfig(_Section):
+    """What must hold before somebody is trusted; `challenge_ttl` in seconds."""
+
+    require_attestation: bool = True
+    enforce_key_rotation: bool = True
+    key_rotation_days: int = Field(default=365, ge=1, le=36500)
+    revoke_on_compromise: bool = True
+    accept_first_seen: bool = True
+    challenge_ttl: int = Field(default=120, ge=1, le=86400)
+
+
+class Config(_Section):
+    """The whole configuration; what was read but has no effect, or another one than it seems, is in `warnings`."""
+
+    secure_element: SecureElementConfig = SecureElementConfig()
+    cryptography: CryptographyConfig = CryptographyConfig()
+    certificate: CertificateConfig = CertificateConfig()
+    certificate_authority: CertificateAuthorityConfig = CertificateAuthorityConfig()
+    provisioning: ProvisioningConfig = ProvisioningConfig()
+    security: SecurityConfig = SecurityConfig()
+    verifier: str = Field(default="hri", min_length=1, max_length=128)
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def profile(self, name: str = "default") -> Profile:
+        """Return the certificate profile of this configuration.
+
+        Where key rotation is enforced no certificate outlives its key: the validity is cut to
+        `security.key_rotation_days`.
+
+        Raises ConfigurationError (another name than "default", or a value no certificate can have).
+        """
+        if name != "default":
+            raise ConfigurationError(
+                "unknown-profile",
+                f"there is no profile {name!r}",
+                "the configuration file describes `default`",
+            )
+        days = self.certificate.validity_days
+        if self.security.enforce_key_rotation:
+            days = min(days, self.security.key_rotation_days)
+        return Profile.checked(
+            name,
+            validity=timedelta(days=days),
+            key_usage=self.certificate.key_usage,
+            extended_key_usage=self.certificate.extended_key_usage,
+            subject=tuple(self.certificate.subject.items()),
+            sans=tuple(SanTemplate(san.type, san.value) for san in self.certificate.subject_alt_names),
+            crl_url=self.certificate_authority.crl_url,
+        )
+
+
+def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration file; None gives the defaults.
+
+    `${VARIABLE}` stands for a variable of `environ` (the process's, if None). An unset one is an error, but
+    for `certificate_authority.api_key` and `.url` only when they are used.
+
+    Raises ConfigurationError and StorageError.
+    """
+    if path is None:
+        return Config()
+    with disk_errors(path):
+        text = path.read_bytes()
+    document = _parse(text, path)
+    identity = document.get("identity")
+    if not isinstance(identity, dict):
+        raise ConfigurationError(
+            "bad-configuration",
+            f"{path} has no section `identity`",
+            "put the configuration under `identity:`",
+        )
+    warnings = [f"{key}: ignored, only `identity` is read" for key in document if key != "identity"]
+    expanded = _expand_tree(identity, (), os.environ if environ is None else environ)
+    try:
+        config = Config.model_validate(expanded)
+    except ValidationError as error:
+        raise ConfigurationError("bad-configuration", _explain(error), f"correct {path}") from error
+    warnings += _without_effect(config)
+    warnings += config.profile().warnings
+    return config.model_copy(update={"warnings": tuple(warnings)})
+
+
+def _without_effect(config: Config) -> list[str]:
+    warnings = []
+    for key in ("url", "api_key"):
+        if getattr(config.certificate_authority, key) is not None:
+            warnings.append(f"certificate_authority.{key}: has no effect, the internal authority needs none")
+    security, days = config.security, config.certificate.validity_days
+    if security.enforce_key_rotation and days > security.key_rotation_days:
+        warnings.append(
+            f"certificate.validity_days: cut from {days} to {security.key_rotation_days}, because "
+            "security.enforce_key_rotation lets no certificate outlive its key"
+        )
+    if not security.require_attestation:
+        warnings.append("security.require_attestation: off, so a key made in software gets a certificate too")
+    if not security.revoke_on_compromise:
+        warnings.append(
+            "security.revoke_on_compromise: off, so a compromised device is trusted until revoked"
+        )
+    if not security.accept_first_seen and security.require_attestation:
+        warnings.append(
+            "security.accept_first_seen: off, so only chips with a vendor manifest on record can be provisioned"
+        )
+    return warnings
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key is given twice", node.start_mark)
+        return mapping
+
+
+def _parse(text: bytes, path: Path) -> dict[Any, Any]:
+    hint = f"correct {path}"
+    if len(text) > _LARGEST:
+        raise ConfigurationError("bad-configuration", f"{path} has more than {_LARGEST} bytes", hint)
+    try:
+        # _Loader is a SafeLoader: it makes plain values only.
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ConfigurationError(
+            "bad-configuration", f"{path} is not YAML{place}: {problem}", hint
+        ) from error
+    if not isinstance(document, dict):
+        raise ConfigurationError("bad-configuration", f"{path} is not a YAML mapping", hint)
+    return document
+
+
+def _expand_tree(value: object, where: tuple[str, ...], environ: Mapping[str, str]) -> object:
+    if isinstance(value, dict):
+        return {key: _expand_tree(item, (*where, str(key)), environ) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand_tree(item, (*where, str(index)), environ) for index, item in enumerate(value)]
+    if isinstance(value, str):
+        name = ".".join(where)
+        return Deferred(name, value) if where in _LAZY else _expand(value, name, environ)
+    return value
+
+
+def _expand(text: str, where: str, environ: Mapping[str, str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
+        variable = match[1]
+        if variable not in environ:
+            raise ConfigurationError(
+                "unset-variable", f"{where} needs the environment variable {variable}", f"set {variable}"
+            )
+        return environ[variable]
+
+    return _VARIABLE.sub(replacement, text)
+
+
+def _explain(error: ValidationError) -> str:
+    """Say where and what, one clause a fault, and never the value: it may be a secret."""
+    clauses = []
+    for fault in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in fault["loc"]) or "identity"
+        if fault["type"] == "extra_forbidden":
+            clauses.append(f"{where}: is not a key that exists")
+        else:
+            clauses.append(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
+    return "; ".join(clauses)
