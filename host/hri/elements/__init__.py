@@ -1,0 +1,1 @@
+"""Secure elements as the host sees them."""
