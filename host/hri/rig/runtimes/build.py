@@ -34,6 +34,7 @@ def build(targets: Iterable[str], folder: Path, downloads: Path, progress: Progr
         progress("unpacking the micropython sources")
         tree = _Tree(scratch, log)
         debian.unpack_tree(downloads, tree.root)
+        tree.patch()
         progress("building mpy-cross")
         publish(tree.mpy_cross(), folder / ARTIFACTS["mpy-cross"])
         if "unix" in targets:
@@ -88,6 +89,16 @@ class _Tree:
         path = self._scratch / f"manifest_{name}.py"
         path.write_text(text)
         return path
+
+    def patch(self) -> None:
+        for name, text, replacement in versions.PATCHES:
+            path = self.root / name
+            source = path.read_text(encoding="utf-8")
+            if text not in source:
+                raise RuntimeUnavailableError(
+                    f"the micropython sources changed: {name} no longer fits its patch"
+                )
+            path.write_text(source.replace(text, replacement), encoding="utf-8")
 
     def mpy_cross(self) -> Path:
         self._make("mpy-cross")

@@ -93,6 +93,20 @@ RP2_OPTIONS = (
     "-DPICO_NO_PICOTOOL=1",
     "-DPICO_BUILD_DOCS=0",
 )
+# File in the tree, text, what replaces it. The unix port alone raises a keyboard interrupt out of the signal
+# handler, wherever the program is, and dies of a second one. Boards schedule it, and with this so does unix.
+PATCHES = (
+    (
+        "ports/unix/variants/mpconfigvariant_common.h",
+        "#define MICROPY_ASYNC_KBD_INTR         (1)",
+        "#define MICROPY_ASYNC_KBD_INTR         (0)",
+    ),
+    (
+        "ports/unix/unix_mphal.c",
+        "            // this is the second time we are called, so die straight away\n            exit(1);",
+        "            return;",
+    ),
+)
 # Only what is in the tree: the Debian source carries no micropython-lib.
 UNIX_MANIFEST = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 RP2_MANIFEST = 'freeze("$(PORT_DIR)/modules")\ninclude("$(MPY_DIR)/extmod/asyncio")\n'
@@ -103,6 +117,6 @@ def cache_key() -> str:
     digest = hashlib.sha256()
     for package in PACKAGES:
         digest.update(repr([getattr(package, field.name) for field in fields(package)]).encode())
-    build = (MICROPYTHON, SOURCE_DATE_EPOCH, UNIX_OPTIONS, RP2_OPTIONS, UNIX_MANIFEST, RP2_MANIFEST)
+    build = (MICROPYTHON, SOURCE_DATE_EPOCH, UNIX_OPTIONS, RP2_OPTIONS, UNIX_MANIFEST, RP2_MANIFEST, PATCHES)
     digest.update(repr(build).encode())
     return digest.hexdigest()[:12]
