@@ -1,7 +1,7 @@
 """The ATECC608 configuration zone, field by field.
 
-Sources: the public ATECC508A datasheet (DS20005927A, configuration zone) and the public ATECC608 variant pages for
-what the 608 added (bytes 13, 68 to 83, 90 and 91).
+Sources: the public ATECC508A datasheet (DS20005927A, configuration zone) and the public ATECC608 variant
+pages for what the 608 added (bytes 13, 68 to 83, 90 and 91).
 """
 
 from __future__ import annotations
