@@ -76,12 +76,12 @@ class SecureElementConfig(_Section):
     def _reachable(self) -> SecureElementConfig:
         if self.interface != "i2c":
             raise ValueError(
-                f"interface {self.interface!r} cannot reach an {self.type}: use i2c, the only bus of its driver"
+                f"interface {self.interface!r} cannot reach an {self.type}: use i2c, the only bus it is on"
             )
         if self.address != 0x60:
             raise ValueError(
-                f"address 0x{self.address:02x} is not that of a chip with the hri-device profile, which keeps "
-                "0x60 (0x35 and 0x36 belong to pre-provisioned variants, which are not supported in this version)"
+                f"address 0x{self.address:02x} is not that of a chip with the hri-device profile, which "
+                "keeps 0x60 (0x35 and 0x36 belong to pre-provisioned variants, not supported in this version)"
             )
         return self
 
@@ -98,8 +98,8 @@ class CryptographyConfig(_Section):
     def _possible(self) -> CryptographyConfig:
         if self.key_type == "rsa":
             raise ValueError(
-                "key_type rsa: an ATECC608 holds P-256 keys only; RSA needs a tpm2.0 or an hsm, which are not "
-                "supported in this version"
+                "key_type rsa: an ATECC608 holds P-256 keys only; RSA needs a tpm2.0 or an hsm, which are "
+                "not supported in this version"
             )
         if self.curve.lower() not in _P256:
             raise ValueError(f"curve {self.curve!r}: an ATECC608 computes on secp256r1 only")
@@ -143,7 +143,7 @@ class CertificateAuthorityConfig(_Section):
     def _available(self) -> CertificateAuthorityConfig:
         if self.type == "external":
             raise ValueError(
-                "type external is not supported in this version; `internal` is the authority that `hri ca init` makes"
+                "type external is not supported in this version; use internal, which `hri ca init` makes"
             )
         return self
 
@@ -169,7 +169,7 @@ class SecurityConfig(_Section):
 
 
 class Config(_Section):
-    """The whole configuration; what was read but has no effect, or another one than it seems, is in `warnings`."""
+    """The whole configuration; `warnings` names what was read but has no effect, or an unexpected one."""
 
     secure_element: SecureElementConfig = SecureElementConfig()
     cryptography: CryptographyConfig = CryptographyConfig()
@@ -258,7 +258,7 @@ def _without_effect(config: Config) -> list[str]:
         )
     if not security.accept_first_seen and security.require_attestation:
         warnings.append(
-            "security.accept_first_seen: off, so only chips with a vendor manifest on record can be provisioned"
+            "security.accept_first_seen: off, so only chips with a vendor manifest on record are provisioned"
         )
     return warnings
 

@@ -1,4 +1,4 @@
-"""The tables of the first version: devices, certificates, endorsements, evidence, challenges, leases, events."""
+"""The tables of the first version."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""The registry: devices, certificates, endorsements, evidence, challenges, leases and events, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hri.registry.certificates import (
+    REVOCATION_REASONS,
+    Certificates,
+    ConcurrentIssuance,
+    IssuanceState,
+    LiveCertificate,
+    revocation_reason,
+)
+from hri.registry.challenges import Challenges
+from hri.registry.devices import Devices
+from hri.registry.events import Events
+from hri.registry.leases import Lease, Leases
+from hri.registry.proofs import Proofs
+from hri.registry.records import (
+    CertificateRecord,
+    CertificateState,
+    ChallengeVerdict,
+    Device,
+    DeviceStatus,
+    Endorsement,
+    EndorsementKind,
+    Event,
+    EvidenceKind,
+    EvidenceRecord,
+    RevokedEntry,
+)
+
+
+class Registry(Devices, Certificates, Proofs, Challenges, Leases, Events):
+    """Everything that is remembered, in one database; safe to share between threads."""
+
+
+def registry_location(home: Path, environ: Mapping[str, str]) -> str | Path:
+    """Return where the registry of a home folder is: HRI_DATABASE_URL if set, else hri.db inside."""
+    return environ.get("HRI_DATABASE_URL") or home / "hri.db"
+
+
+__all__ = [
+    "REVOCATION_REASONS",
+    "CertificateRecord",
+    "CertificateState",
+    "ChallengeVerdict",
+    "ConcurrentIssuance",
+    "Device",
+    "DeviceStatus",
+    "Endorsement",
+    "EndorsementKind",
+    "Event",
+    "EvidenceKind",
+    "EvidenceRecord",
+    "IssuanceState",
+    "Lease",
+    "LiveCertificate",
+    "Registry",
+    "RevokedEntry",
+    "registry_location",
+    "revocation_reason",
+]

@@ -1,0 +1,314 @@
+"""Certificates: every one that was signed, from its issue to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import exc as sa_exc
+
+from hri.errors import ConfigurationError, PolicyRefusal
+from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.records import CertificateRecord, CertificateState, RevokedEntry
+from hri.registry.schema import certificate, counter, device
+
+LIVE: tuple[CertificateState, CertificateState] = ("issued", "active")
+
+# RFC 5280 section 5.3.1, without removeFromCRL, which belongs to delta lists, and certificateHold, which is
+# not final: nothing here undoes a revocation.
+REVOCATION_REASONS = (
+    "unspecified",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "privilegeWithdrawn",
+    "aACompromise",
+)
+_COMPROMISED = ("keyCompromise", "cACompromise", "aACompromise")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCertificate:
+    """What decides about another certificate for the same device."""
+
+    serial_number: str
+    state: str
+    public_key_sha256: str
+    not_after: int
+    replaces: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuanceState:
+    """A device's status, and its certificates that are issued or active."""
+
+    status: str
+    live: tuple[LiveCertificate, ...]
+
+
+class ConcurrentIssuance(Exception):
+    """What an issuance was decided on changed before it was recorded; decide again."""
+
+
+class Certificates(Database):
+    """The table of certificates."""
+
+    def certificates(self, device_id: str) -> tuple[CertificateRecord, ...]:
+        """Return every certificate of a device, oldest first."""
+        query = select(certificate).where(certificate.c.device_id == device_id)
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(certificate.c.issued_at, certificate.c.serial_number))
+            return tuple(_record(row) for row in rows)
+
+    def certificate(self, serial_number: int) -> CertificateRecord | None:
+        """Return the certificate of a serial number, or None."""
+        query = select(certificate).where(certificate.c.serial_number == _key(serial_number))
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _record(row)
+
+    def live_certificate(self, device_id: str) -> CertificateRecord | None:
+        """Return the certificate by which a device is known: the active one, else the issued one."""
+        query = select(certificate).where(certificate.c.device_id == device_id, certificate.c.state.in_(LIVE))
+        with self._read() as connection:
+            # "active" comes before "issued" in the alphabet.
+            row = connection.execute(query.order_by(certificate.c.state)).first()
+        return None if row is None else _record(row)
+
+    def issuance_state(self, device_ids: Iterable[str]) -> dict[str, IssuanceState]:
+        """Return what decides about new certificates for these devices; unknown devices are left out."""
+        with self._read() as connection:
+            return _issuance_state(connection, sorted(set(device_ids)))
+
+    def record_certificates(
+        self,
+        batch: Sequence[CertificateRecord],
+        *,
+        expected: dict[str, IssuanceState] | None = None,
+        retired: Sequence[int] = (),
+    ) -> None:
+        """Record signed certificates, all or none; durable once this returns.
+
+        `retired` are expired certificates, issued but never confirmed, that make room. `expected` is what
+        `issuance_state` said when the batch was decided on; where it no longer holds nothing is recorded.
+
+        Raises ConcurrentIssuance, StorageError.
+        """
+        try:
+            with self._write() as connection:
+                if expected is not None and _issuance_state(connection, sorted(expected)) != expected:
+                    raise ConcurrentIssuance
+                if retired:
+                    ended = certificate.c.serial_number.in_([_key(number) for number in retired])
+                    connection.execute(
+                        update(certificate)
+                        .where(ended, certificate.c.state == "issued")
+                        .values(state="superseded")
+                    )
+                if batch:
+                    connection.execute(insert(certificate), [_row(record) for record in batch])
+        except sa_exc.IntegrityError as error:
+            raise ConcurrentIssuance from error
+
+    def activate(self, serial_number: int, now: datetime, *, slot: int | None = None) -> CertificateRecord:
+        """Confirm that a certificate is on its device, and supersede what it replaces, in one transaction.
+
+        Doing it again changes nothing.
+
+        Raises PolicyRefusal where the certificate is unknown or has ended, or where the device has another
+        active certificate that this one does not replace.
+        """
+        key = _key(serial_number)
+        with self._write() as connection:
+            row = _get(connection, key)
+            if row.state == "active":
+                return _record(row)
+            if row.state != "issued":
+                raise PolicyRefusal(
+                    "certificate-ended",
+                    f"the certificate {key} is {row.state} and cannot become active",
+                    "issue a new one with `hri renew` or `hri provision`",
+                )
+            _supersede(connection, row, to_micros(now))
+            new_slot = row.slot if slot is None else slot
+            mine = certificate.c.serial_number == key
+            connection.execute(update(certificate).where(mine).values(state="active", slot=new_slot))
+            values: dict[str, Any] = {"status": "active"}
+            if new_slot is not None:
+                values["slot"] = new_slot
+            known = (device.c.device_id == row.device_id) & (device.c.status != "revoked")
+            connection.execute(update(device).where(known).values(values))
+            return _record(_get(connection, key))
+
+    def revoke(self, target: int | str, reason: str, now: datetime) -> tuple[CertificateRecord, ...]:
+        """Revoke one certificate (a serial number), or a device with all its live ones (a device id).
+
+        A revoked device gets no certificate again. Revoking again changes nothing, except that a compromise
+        overrides a lesser reason, also for the certificates that the device had before.
+
+        Returns what is now on the revocation list because of this target.
+
+        Raises ConfigurationError: unknown target, or a reason that RFC 5280 section 5.3.1 does not name.
+        """
+        reason = revocation_reason(reason)
+        moment = to_micros(now)
+        with self._write() as connection:
+            if isinstance(target, int):
+                chosen = certificate.c.serial_number == _key(target)
+                if connection.execute(select(certificate.c.serial_number).where(chosen)).first() is None:
+                    raise _unknown(f"certificate {_key(target)}")
+            else:
+                chosen = certificate.c.device_id == target
+                known = update(device).where(device.c.device_id == target).values(status="revoked")
+                if connection.execute(known).rowcount != 1:
+                    raise _unknown(f"device {target}")
+            values = {"state": "revoked", "revoked_at": moment, "reason": reason}
+            connection.execute(
+                update(certificate).where(chosen, certificate.c.state.in_(LIVE)).values(values)
+            )
+            if reason in _COMPROMISED:
+                lesser = or_(certificate.c.reason.is_(None), certificate.c.reason.not_in(_COMPROMISED))
+                since = func.coalesce(certificate.c.revoked_at, moment)
+                connection.execute(
+                    update(certificate).where(chosen, lesser).values({**values, "revoked_at": since})
+                )
+            listed = select(certificate).where(chosen, certificate.c.revoked_at.is_not(None))
+            rows = connection.execute(listed.order_by(certificate.c.issued_at))
+            return tuple(_record(row) for row in rows)
+
+    def revoked(self, *, unexpired_at: datetime | None = None) -> list[RevokedEntry]:
+        """Return the entries of the revocation list in the order of revocation.
+
+        With `unexpired_at`, without the certificates that had expired by then (RFC 5280 section 3.3).
+        """
+        columns = (certificate.c.serial_number, certificate.c.revoked_at, certificate.c.reason)
+        query = select(*columns).where(certificate.c.revoked_at.is_not(None))
+        if unexpired_at is not None:
+            query = query.where(certificate.c.not_after >= to_micros(unexpired_at))
+        query = query.order_by(certificate.c.revoked_at, certificate.c.serial_number)
+        with self._read() as connection:
+            return [
+                RevokedEntry(int(serial, 16), from_micros(at), reason)
+                for serial, at, reason in connection.execute(query)
+            ]
+
+    def next_crl_number(self) -> int:
+        """Return a number larger than every one before (RFC 5280 section 5.2.3)."""
+        mine = counter.c.name == "crl"
+        for _ in range(2):
+            try:
+                with self._write() as connection:
+                    raised = connection.execute(update(counter).where(mine).values(value=counter.c.value + 1))
+                    if raised.rowcount == 0:
+                        connection.execute(insert(counter).values(name="crl", value=1))
+                    return int(connection.execute(select(counter.c.value).where(mine)).scalar_one())
+            except sa_exc.IntegrityError:
+                # Another process took the first number; take the next.
+                continue
+        raise AssertionError("the counter exists after a failed insert")
+
+
+def revocation_reason(reason: str) -> str:
+    """Return the name of RFC 5280 for a reason written as there, or as key-compromise or key_compromise.
+
+    Raises ConfigurationError.
+    """
+    folded = {name.lower(): name for name in REVOCATION_REASONS}
+    found = folded.get(reason.replace("-", "").replace("_", "").lower())
+    if found is None:
+        raise ConfigurationError(
+            "bad-reason",
+            f"{reason[:40]!r} is not a reason for a final revocation",
+            f"use one of {', '.join(REVOCATION_REASONS)}",
+        )
+    return found
+
+
+def _supersede(connection: Connection, row: Row[Any], moment: int) -> None:
+    """End the device's active certificate, if `row` is meant to replace it."""
+    active = (certificate.c.device_id == row.device_id) & (certificate.c.state == "active")
+    old = connection.execute(select(certificate).where(active).with_for_update()).first()
+    if old is None:
+        return
+    if row.replaces != old.serial_number:
+        raise PolicyRefusal(
+            "live-certificate",
+            f"the device {row.device_id} has the active certificate {old.serial_number}",
+            "renew it with `hri renew`, or change its key with `hri rotate`",
+        )
+    ended = {"state": "superseded", "revoked_at": moment, "reason": "superseded"}
+    connection.execute(update(certificate).where(active).values(ended))
+
+
+def _get(connection: Connection, key: str) -> Row[Any]:
+    query = select(certificate).where(certificate.c.serial_number == key).with_for_update()
+    row = connection.execute(query).first()
+    if row is None:
+        raise _unknown(f"certificate {key}")
+    return row
+
+
+def _unknown(what: str) -> ConfigurationError:
+    return ConfigurationError("not-found", f"the registry has no {what}", "`hri list` shows what there is")
+
+
+def _issuance_state(connection: Connection, device_ids: list[str]) -> dict[str, IssuanceState]:
+    statuses = connection.execute(
+        select(device.c.device_id, device.c.status)
+        .where(device.c.device_id.in_(device_ids))
+        .with_for_update()
+    ).all()
+    c = certificate.c
+    query = select(c.device_id, c.serial_number, c.state, c.public_key_sha256, c.not_after, c.replaces)
+    # Each state by itself, so that the partial indexes answer and old certificates cost nothing.
+    live: dict[str, list[LiveCertificate]] = {}
+    for state in LIVE:
+        chosen = query.where(c.state == state, c.device_id.in_(device_ids))
+        for device_id, *rest in connection.execute(chosen):
+            live.setdefault(device_id, []).append(LiveCertificate(*rest))
+    return {
+        device_id: IssuanceState(status, tuple(live.get(device_id, ()))) for device_id, status in statuses
+    }
+
+
+def _key(serial_number: int) -> str:
+    return f"{serial_number:040x}"
+
+
+def _row(record: CertificateRecord) -> dict[str, Any]:
+    return {
+        "serial_number": _key(record.serial_number),
+        "device_id": record.device_id,
+        "der": record.der,
+        "public_key_sha256": record.public_key_sha256,
+        "state": record.state,
+        "issued_at": to_micros(record.issued_at),
+        "not_before": to_micros(record.not_before),
+        "not_after": to_micros(record.not_after),
+        "slot": record.slot,
+        "revoked_at": None if record.revoked_at is None else to_micros(record.revoked_at),
+        "reason": record.reason,
+        "replaces": None if record.replaces is None else _key(record.replaces),
+    }
+
+
+def _record(row: Row[Any]) -> CertificateRecord:
+    return CertificateRecord(
+        int(row.serial_number, 16),
+        row.device_id,
+        row.der,
+        row.public_key_sha256,
+        row.state,
+        from_micros(row.issued_at),
+        from_micros(row.not_before),
+        from_micros(row.not_after),
+        row.slot,
+        maybe_from_micros(row.revoked_at),
+        row.reason,
+        None if row.replaces is None else int(row.replaces, 16),
+    )
