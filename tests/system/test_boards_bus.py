@@ -155,9 +155,9 @@ def test_the_unix_board_reaches_the_bus_over_tcp(tmp_path: Path) -> None:
         "host, _, port = os.getenv('HRI_BUS').rpartition(':')\n"
         "s = socket.socket()\n"
         "s.connect(socket.getaddrinfo(host, int(port))[0][-1])\n"
-        "s.write(struct.pack('>cBH', b'K', 0, 0))\nprint(s.read(3))\n"
-        "s.write(struct.pack('>cBH', b'W', 0x60, 2) + b'ok')\nprint(s.read(3))\n"
-        "s.write(struct.pack('>cBH', b'R', 0x60, 2))\nprint(s.read(5))\n"
+        "s.write(struct.pack('>1sBH', b'K', 0, 0))\nprint(s.read(3))\n"
+        "s.write(struct.pack('>1sBH', b'W', 0x60, 2) + b'ok')\nprint(s.read(3))\n"
+        "s.write(struct.pack('>1sBH', b'R', 0x60, 2))\nprint(s.read(5))\n"
     )
     with open_board("unix", bus=Bus([target]), flash=tmp_path) as board:
         assert run(board, code) == "b'\\x00\\x00\\x00'\nb'\\x00\\x00\\x00'\nb'\\x00\\x00\\x02ok'"

@@ -14,26 +14,31 @@ if TYPE_CHECKING:
 _PROGRAM_SIZE = 256
 
 
-def _open(layout: FlashLayout, image: bytes | None) -> LittleFS:
+def _library() -> Any:
     try:
-        from littlefs import LittleFS, LittleFSError, UserContext
+        import littlefs
     except ImportError as error:
         raise BoardError("the virtual pico needs littlefs-python; run: pip install 'hri[rig]'") from error
+    return littlefs
+
+
+def _open(layout: FlashLayout, image: bytes | None) -> LittleFS:
+    library = _library()
     options: dict[str, Any] = {
-        "context": UserContext(buffsize=layout.size),
+        "context": library.UserContext(buffsize=layout.size),
         "block_size": layout.block_size,
         "block_count": layout.block_count,
         "prog_size": _PROGRAM_SIZE,
         "mount": False,
     }
-    files = LittleFS(**options)
+    files: LittleFS = library.LittleFS(**options)
     if image is None:
         files.format()
     else:
         files.context.buffer[:] = image
     try:
         files.mount()
-    except LittleFSError as error:
+    except library.LittleFSError as error:
         raise BoardError("the flash image holds no file system; delete it to start blank") from error
     return files
 
@@ -49,7 +54,7 @@ def place_in_image(layout: FlashLayout, image: bytes | None, files: Mapping[str,
     try:
         for name, content in files.items():
             _place(from_host, name, content)
-    except OSError as error:
+    except _library().LittleFSError as error:
         raise BoardError(f"could not put the package on the board's flash: {error}") from error
     finally:
         from_host.unmount()

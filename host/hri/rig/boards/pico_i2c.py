@@ -19,7 +19,9 @@ _LOW_OVERHEAD = 1
 # Eight bits and the acknowledge.
 _BYTE_BITS = 9
 _FS_SPKLEN = 0xA0
+_TXFLR = 0x74
 _TX_EMPTY = 1 << 4
+_TX_EMPTY_CTRL = 1 << 8
 
 
 class I2cAttachment:
@@ -32,6 +34,12 @@ class I2cAttachment:
         self._then: Callable[[], None] | None = None
         self._bit_ns = 0.0
         self._active = False
+        self._shifting = False
+        # The emulator reports an empty transmit FIFO when it takes a byte out. With TX_EMPTY_CTRL set, as the
+        # SDK does, the controller reports it when the byte is acknowledged (datasheet 4.3.17, IC_CON). That is
+        # when the SDK reads why a transfer failed; with the wire's time in between it would look too soon.
+        self._set_interrupts = controller._set_interrupts
+        controller._set_interrupts = self._raise  # type: ignore[method-assign]
         controller.on_start = self._start
         controller.on_connect = self._connect
         controller.on_write_byte = self._write
@@ -42,6 +50,7 @@ class I2cAttachment:
         """Leave the bus in the middle of whatever goes on, as a controller does that is reset."""
         self._alarm.cancel()
         self._then = None
+        self._shifting = False
         if self._active:
             self._active = False
             self._bus.stop()
@@ -67,27 +76,28 @@ class I2cAttachment:
     def _connect(self, address: int, mode: I2CMode) -> None:
         def done() -> None:
             self._active = True
-            acknowledged = self._bus.start(address, bool(mode))
-            self._controller.complete_connect(acknowledged)
-            if not acknowledged:
-                self._flushed()
+            self._controller.complete_connect(self._bus.start(address, bool(mode)))
+            self._report_empty()
 
         self._after(_BYTE_BITS, done)
 
     def _write(self, value: int) -> None:
         def done() -> None:
-            acknowledged = self._bus.write_byte(value)
-            self._controller.complete_write(acknowledged)
-            if not acknowledged:
-                self._flushed()
+            self._shifting = False
+            self._controller.complete_write(self._bus.write_byte(value))
+            self._report_empty()
 
+        self._shifting = True
         self._after(_BYTE_BITS, done)
 
-    def _flushed(self) -> None:
-        # An abort empties the transmit FIFO, and the SDK waits to be told so before it looks why (datasheet
-        # 4.3.10.3); the emulator says so only for a byte that was sent.
-        self._controller.int_raw |= _TX_EMPTY
-        self._controller.check_interrupts()
+    def _raise(self, mask: int) -> None:
+        wait = self._shifting and self._controller.control & _TX_EMPTY_CTRL
+        self._set_interrupts(mask & ~_TX_EMPTY if wait else mask)
+
+    def _report_empty(self) -> None:
+        """Report the FIFO that a finished byte, or an abort, has left empty."""
+        if not self._shifting and not self._controller.read_uint32(_TXFLR):
+            self._set_interrupts(_TX_EMPTY)
 
     def _read(self, _acknowledge: bool) -> None:
         self._after(_BYTE_BITS, lambda: self._controller.complete_read(self._bus.read_byte()))
