@@ -294,6 +294,8 @@ def _row(record: CertificateRecord) -> dict[str, Any]:
         "revoked_at": None if record.revoked_at is None else to_micros(record.revoked_at),
         "reason": record.reason,
         "replaces": None if record.replaces is None else _key(record.replaces),
+        "evidence": " ".join(map(str, record.evidence)),
+        "unattested": record.unattested,
     }
 
 
@@ -311,4 +313,6 @@ def _record(row: Row[Any]) -> CertificateRecord:
         maybe_from_micros(row.revoked_at),
         row.reason,
         None if row.replaces is None else int(row.replaces, 16),
+        tuple(map(int, row.evidence.split())),
+        row.unattested,
     )

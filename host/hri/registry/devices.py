@@ -14,7 +14,6 @@ from hri.registry.database import Database, from_micros, maybe_from_micros, to_m
 from hri.registry.records import Device
 from hri.registry.schema import device
 
-
 _STATUSES = ("provisioning", "active", "revoked")
 
 

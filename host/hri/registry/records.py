@@ -33,7 +33,8 @@ class CertificateRecord:
     """A certificate that was signed, and where in its life it is.
 
     `public_key_sha256` is the SHA-256 of the SubjectPublicKeyInfo in lower-case hex; `replaces` is the serial
-    number of the certificate that this one supersedes once it is confirmed.
+    number of the certificate that this one supersedes once it is confirmed. It was issued on `evidence`
+    (numbers of the registry's), or without any for the operator's reason `unattested`.
     """
 
     serial_number: int
@@ -48,6 +49,8 @@ class CertificateRecord:
     revoked_at: datetime | None = None
     reason: str | None = None
     replaces: int | None = None
+    evidence: tuple[int, ...] = ()
+    unattested: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ certificate = Table(
     Column("revoked_at", BigInteger),
     Column("reason", String(32)),
     Column("replaces", String(40), ForeignKey("certificate.serial_number")),
+    Column("evidence", Text, nullable=False),
+    Column("unattested", Text),
 )
 Index("certificate_device", certificate.c.device_id)
 Index(

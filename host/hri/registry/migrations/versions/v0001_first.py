@@ -54,6 +54,8 @@ def _devices() -> None:
         sa.Column("revoked_at", sa.BigInteger),
         sa.Column("reason", sa.String(32)),
         sa.Column("replaces", sa.String(40), sa.ForeignKey("certificate.serial_number")),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("unattested", sa.Text),
     )
     op.create_index("certificate_device", "certificate", ["device_id"])
     for state in ("active", "issued"):

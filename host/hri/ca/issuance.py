@@ -1,0 +1,325 @@
+"""Issuing: check, sign, record, and only then release.
+
+A certificate leaves this module after the commit that records it. A process killed before that has signed
+something that nobody saw; killed after it, the same request returns the recorded certificate.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from cryptography.x509 import random_serial_number
+
+from hri.ca.authority import Authority
+from hri.ca.csr import CheckedCsr, check_csr
+from hri.ca.device_id import check_device_id
+from hri.ca.profiles import Profile
+from hri.errors import HriError, PolicyRefusal, StorageError
+from hri.registry import (
+    CertificateRecord,
+    ConcurrentIssuance,
+    EvidenceRecord,
+    IssuanceState,
+    LiveCertificate,
+    Registry,
+)
+
+GROUP = 64
+# Each time somebody else succeeded, so this many in a row means something else is wrong.
+_DECISIONS = 50
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRequest:
+    """A request for a certificate.
+
+    `evidence` are the numbers, in the registry, of the birth and the state evidence of the request's key;
+    `unattested` is the operator's reason for doing without, and stays on record. `replaces` is the serial
+    number of the device's active certificate where this one shall take its place.
+    """
+
+    csr_der: bytes
+    device_id: str
+    profile: Profile
+    evidence: tuple[int, ...] = ()
+    unattested: str | None = None
+    replaces: int | None = None
+    slot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A certificate that the registry knows."""
+
+    device_id: str
+    serial_number: int
+    der: bytes
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def pem(self) -> bytes:
+        """Return the certificate as PEM (RFC 7468)."""
+        text = base64.b64encode(self.der)
+        lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+        return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the certificate in lower-case hex."""
+        return hashlib.sha256(self.der).hexdigest()
+
+
+Outcome = IssuedCertificate | HriError
+
+
+@dataclass(slots=True)
+class _Decision:
+    """What a batch leads to, if the registry still is as it was when this was decided."""
+
+    outcomes: list[Outcome | CertificateRecord | int] = field(default_factory=list)
+    records: list[CertificateRecord] = field(default_factory=list)
+    retired: list[int] = field(default_factory=list)
+
+
+class Issuer:
+    """Issues from one authority into one registry; safe to share between threads."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        registry: Registry,
+        *,
+        require_attestation: bool = True,
+        serial_numbers: Callable[[], int] = random_serial_number,
+    ) -> None:
+        """Take the parts, the policy, and the source of serial numbers (159 random bits)."""
+        self._authority = authority
+        self._registry = registry
+        self._require_attestation = require_attestation
+        self._serial_numbers = serial_numbers
+
+    def issue(self, request: IssueRequest, now: datetime) -> IssuedCertificate:
+        """Issue one certificate, or return the recorded one where the same was asked for before.
+
+        The same is: the same device and key, the same `replaces`, and a certificate that is live at `now`.
+
+        Raises PolicyRefusal, ConfigurationError, StorageError.
+        """
+        outcome = self.issue_many([request], now)[0]
+        if isinstance(outcome, HriError):
+            raise outcome
+        return outcome
+
+    def issue_many(self, requests: Sequence[IssueRequest], now: datetime) -> list[Outcome]:
+        """Issue for up to 64 requests with one durable commit; a refusal takes its request's place.
+
+        Raises StorageError, and then nothing was issued; ValueError for more than 64 requests.
+        """
+        if len(requests) > GROUP:
+            raise ValueError(f"at most {GROUP} requests go into one commit")
+        checked = self._checked(requests)
+        wanted = {request.device_id for request in requests}
+        for _ in range(_DECISIONS):
+            state = self._registry.issuance_state(wanted)
+            decision = self._decide(requests, checked, state, now)
+            if not decision.records:
+                break
+            try:
+                self._registry.record_certificates(decision.records, expected=state, retired=decision.retired)
+            except ConcurrentIssuance:
+                continue
+            break
+        else:
+            raise StorageError("database-busy", "other processes issue for the same devices", "try again")
+        return self._released(decision)
+
+    def _checked(self, requests: Sequence[IssueRequest]) -> list[CheckedCsr | HriError]:
+        """Check what does not depend on other certificates, once, however often the decision is repeated."""
+        numbers = frozenset(number for request in requests for number in request.evidence)
+        evidence = self._registry.evidence_by_id(numbers)
+        results: list[CheckedCsr | HriError] = []
+        for request in requests:
+            try:
+                check_device_id(request.device_id)
+                csr = check_csr(request.csr_der)
+                if csr.subject_cn not in (None, request.device_id):
+                    raise PolicyRefusal(
+                        "csr-names-another-device",
+                        f"the request names {csr.subject_cn!r}, not the device {request.device_id!r}",
+                        "make a request whose common name is the device id, or that has none",
+                    )
+                self._check_attestation(request, csr, evidence)
+                results.append(csr)
+            except HriError as refusal:
+                results.append(refusal)
+        return results
+
+    def _check_attestation(
+        self, request: IssueRequest, csr: CheckedCsr, evidence: dict[int, EvidenceRecord]
+    ) -> None:
+        if not self._require_attestation or request.unattested:
+            return
+        mine = [evidence[number] for number in request.evidence if number in evidence]
+        accepted = [item for item in mine if item.verdict.get("trusted") is True]
+        born = any(item.kind == "birth" and item.public_key == csr.public_bytes for item in accepted)
+        bound = any(
+            item.kind == "state" and item.public_key == csr.public_bytes and item.csr_sha256 == csr.sha256
+            for item in accepted
+        )
+        if not born:
+            raise _unattested("there is no accepted evidence that the key was born in a chip")
+        if not bound:
+            raise _unattested("there is no accepted evidence of the chip's state for this very request")
+
+    def _decide(
+        self,
+        requests: Sequence[IssueRequest],
+        checked: Sequence[CheckedCsr | HriError],
+        state: dict[str, IssuanceState],
+        now: datetime,
+    ) -> _Decision:
+        decision = _Decision()
+        new: dict[str, tuple[CheckedCsr, CertificateRecord]] = {}
+        for request, csr in zip(requests, checked, strict=True):
+            if isinstance(csr, HriError):
+                decision.outcomes.append(csr)
+                continue
+            try:
+                sibling = new.get(request.device_id)
+                if sibling is not None:
+                    # Asked for twice in one batch: the first one's certificate, or none.
+                    if sibling[0].public_key_sha256 != csr.public_key_sha256:
+                        raise _live(request.device_id, "another request in this batch")
+                    decision.outcomes.append(sibling[1])
+                    continue
+                found = self._applicable(request, csr, state.get(request.device_id), now)
+                if isinstance(found, int):
+                    decision.outcomes.append(found)
+                    continue
+                replaces, retired = found
+                record = self._sign(request, csr, replaces, now)
+            except HriError as refusal:
+                decision.outcomes.append(refusal)
+                continue
+            new[request.device_id] = (csr, record)
+            decision.outcomes.append(record)
+            decision.records.append(record)
+            decision.retired += retired
+        return decision
+
+    def _applicable(
+        self, request: IssueRequest, csr: CheckedCsr, state: IssuanceState | None, now: datetime
+    ) -> int | tuple[int | None, list[int]]:
+        """Return the recorded certificate's serial number, or what a new one replaces and retires."""
+        if state is None:
+            raise PolicyRefusal(
+                "unknown-device",
+                f"the registry has no device {request.device_id}",
+                "provision it with `hri provision`, which registers it",
+            )
+        if state.status == "revoked":
+            raise PolicyRefusal(
+                "device-revoked",
+                f"the device {request.device_id} is revoked and gets no certificate again",
+                "give a new chip a new device id",
+            )
+        # A certificate that ends this second is of no use to anybody.
+        moment = int(now.timestamp()) * 1_000_000
+        fresh = [item for item in state.live if item.not_after > moment]
+        active = next((item for item in state.live if item.state == "active"), None)
+        for item in fresh:
+            if _answers(item, csr, request.replaces):
+                return int(item.serial_number, 16)
+        pending = next((item for item in fresh if item.state == "issued"), None)
+        if pending is not None:
+            raise _live(request.device_id, f"certificate {pending.serial_number}, issued and not confirmed")
+        if active in fresh and active is not None and request.replaces != int(active.serial_number, 16):
+            raise _live(request.device_id, f"certificate {active.serial_number}, active")
+        if request.replaces is not None and (
+            active is None or int(active.serial_number, 16) != request.replaces
+        ):
+            raise PolicyRefusal(
+                "not-active",
+                f"{request.replaces:040x} is not the active certificate of {request.device_id}",
+                "`hri show` names the active one",
+            )
+        retired = [int(item.serial_number, 16) for item in state.live if item.state == "issued"]
+        return (None if active is None else int(active.serial_number, 16)), retired
+
+    def _sign(
+        self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
+    ) -> CertificateRecord:
+        serial_number = self._serial_numbers()
+        der = self._authority.build(
+            csr.public_key, request.device_id, request.profile, serial_number=serial_number, now=now
+        )
+        not_before, not_after = self._authority.validity(request.profile, now)
+        return CertificateRecord(
+            serial_number,
+            request.device_id,
+            der,
+            csr.public_key_sha256,
+            "issued",
+            now,
+            not_before,
+            not_after,
+            slot=request.slot,
+            replaces=replaces,
+            evidence=request.evidence,
+            unattested=request.unattested,
+        )
+
+    def _released(self, decision: _Decision) -> list[Outcome]:
+        if decision.records:
+            serials = [f"{record.serial_number:040x}" for record in decision.records]
+            _log.info("certificates issued", serial_numbers=serials)
+        released: list[Outcome] = []
+        for outcome in decision.outcomes:
+            if isinstance(outcome, int):
+                known = self._registry.certificate(outcome)
+                if known is None:
+                    raise StorageError("database-damaged", "a certificate vanished", "restore the registry")
+                outcome = known
+            if isinstance(outcome, CertificateRecord):
+                outcome = IssuedCertificate(
+                    outcome.device_id,
+                    outcome.serial_number,
+                    outcome.der,
+                    outcome.not_before,
+                    outcome.not_after,
+                )
+            released.append(outcome)
+        return released
+
+
+def _answers(item: LiveCertificate, csr: CheckedCsr, replaces: int | None) -> bool:
+    """Say whether a live certificate is what an earlier, identical request led to."""
+    if item.public_key_sha256 != csr.public_key_sha256:
+        return False
+    if replaces is None:
+        return True
+    return item.replaces is not None and int(item.replaces, 16) == replaces
+
+
+def _live(device_id: str, which: str) -> PolicyRefusal:
+    return PolicyRefusal(
+        "live-certificate",
+        f"the device {device_id} has another live certificate ({which})",
+        "renew with `hri renew`, change the key with `hri rotate`, or finish what was begun by running the same "
+        "command again",
+    )
+
+
+def _unattested(message: str) -> PolicyRefusal:
+    return PolicyRefusal(
+        "unattested",
+        message,
+        "provision the device with `hri provision`; security.require_attestation asks for this",
+    )
