@@ -1,15 +1,16 @@
-# What a board's firmware does around the user's program, for the unix port of MicroPython, which lacks it:
-# run boot.py and main.py from the flash, then offer the friendly prompt and the raw REPL on standard input.
+# What a board's firmware does around the user's program, which the unix port of MicroPython lacks: run boot.py
+# and main.py from the flash, then offer the friendly prompt and the raw REPL on standard input.
 #
-# The host restarts this process for a reset; the exit status says which kind (see _SOFT_RESET and the others).
+# The host restarts this process for a reset; the exit status says which kind (_SOFT_RESET and the others).
 # Keyboard interrupts come from the terminal (ISIG), switched as on a board: off at a prompt, on in a program.
 
 import os
 import sys
 import termios
-import vfs
+
 import machine as _machine
 import micropython as _micropython
+import vfs
 from micropython import const
 
 _SOFT_RESET = const(64)
@@ -101,8 +102,8 @@ def _execute(source, name, mode, names, before_traceback=""):
     failed = None
     kbd_intr(_CTRL_C)
     try:
-        exec(compile(source, name, mode), names)
-    except Exception as error:
+        exec(compile(source, name, mode), names)  # noqa: S102 - that is what a prompt is for
+    except Exception as error:  # noqa: BLE001 - every one is shown, none ends the board
         failed = error
     except KeyboardInterrupt as error:
         failed = error

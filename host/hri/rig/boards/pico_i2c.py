@@ -36,8 +36,8 @@ class I2cAttachment:
         self._active = False
         self._shifting = False
         # The emulator reports an empty transmit FIFO when it takes a byte out. With TX_EMPTY_CTRL set, as the
-        # SDK does, the controller reports it when the byte is acknowledged (datasheet 4.3.17, IC_CON). That is
-        # when the SDK reads why a transfer failed; with the wire's time in between it would look too soon.
+        # SDK does, the controller reports it when the byte is acknowledged (datasheet 4.3.17, IC_CON). That
+        # is when the SDK reads why a transfer failed; with the wire's time between it would look too soon.
         self._set_interrupts = controller._set_interrupts
         controller._set_interrupts = self._raise  # type: ignore[method-assign]
         controller.on_start = self._start
