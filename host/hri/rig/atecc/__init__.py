@@ -30,8 +30,8 @@ def open_chip(
 
     ``state`` is its EEPROM file, None to keep it in memory; a file that is not there yet, or ``fresh``,
     makes a blank chip at address 0x60. ``timing`` is "typical", "max", "none" or a factor of typical,
-    measured on ``clock``. ``random`` is the chip's random source. ``serial_number`` (9 bytes, 01 23 … EE) is drawn at
-    random for a new chip unless given; for an existing one it must agree.
+    measured on ``clock``. ``random`` is the chip's random source. ``serial_number`` (9 bytes, 01 23 … EE)
+    is drawn at random for a new chip unless given; for an existing one it must agree.
 
     Raises ValueError for an argument that makes no sense, ChipInUse when the file is open elsewhere,
     ChipStateError when it is damaged or belongs to another variant.
