@@ -230,7 +230,7 @@ class BoardElement:
         )
 
     def readable_certificate(self) -> StoredCertificate | None:
-        """Return what `load_certificate` does, but None where the record is damaged: storing anew mends it."""
+        """Return what `load_certificate` does, None where the record is damaged: storing anew mends it."""
         try:
             return self.load_certificate()
         except DeviceRefused as refused:

@@ -1,0 +1,133 @@
+"""What a use case works with: registry, authority, configuration, clock. Handed in, never looked up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hri.ca.authority import Authority
+from hri.ca.csr import checked_public_key
+from hri.ca.issuance import Issuer
+from hri.ca.operator import OperatorKey
+from hri.ca.profiles import Profile as CertificateProfile
+from hri.config import Config
+from hri.elements.atecc.profile import Profile as ChipProfile
+from hri.elements.atecc.profile import load_profile
+from hri.elements.board import Authorise, RetryPolicy
+from hri.errors import ConfigurationError, PolicyRefusal
+from hri.registry import Registry
+from hri.verify.attestation import AttestationPolicy
+from hri.verify.endorsement import STATION_FIRST_SEEN, VENDOR_MANIFEST, EndorsementClaim
+
+CHIP_PROFILE = "hri-device"
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One authority with its registry and rules.
+
+    `operator` is None where the passphrase was not given; what needs it then raises ConfigurationError.
+    `station` names this machine in records. `now` gives aware UTC times, `monotonic` seconds.
+    """
+
+    config: Config
+    registry: Registry
+    authority: Authority
+    operator: OperatorKey | None
+    station: str
+    now: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def verifier(self) -> str:
+        """The name under which this authority challenges."""
+        return self.config.verifier
+
+    @property
+    def chip_profile(self) -> ChipProfile:
+        """The configuration that every chip gets."""
+        return load_profile(CHIP_PROFILE)
+
+    @property
+    def certificate_profile(self) -> CertificateProfile:
+        """What certificates say."""
+        return self.config.profile()
+
+    @property
+    def challenge_ttl(self) -> timedelta:
+        """How long a challenge may be answered."""
+        return timedelta(seconds=self.config.security.challenge_ttl)
+
+    @property
+    def anchors(self) -> tuple[bytes, ...]:
+        """The trust anchors, DER."""
+        return (self.authority.root.public_bytes(Encoding.DER),)
+
+    @property
+    def root_public_bytes(self) -> bytes:
+        """The root's public key, 64 bytes X ‖ Y; raises ConfigurationError for another kind of key."""
+        key = self.authority.root.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise _not_p256(self.authority.root)
+        try:
+            return checked_public_key(key)[0]
+        except PolicyRefusal as refusal:
+            raise _not_p256(self.authority.root) from refusal
+
+    def issuer(self) -> Issuer:
+        """Return what issues; raises ConfigurationError where the issuing key is not open."""
+        return Issuer(
+            self.authority, self.registry, require_attestation=self.config.security.require_attestation
+        )
+
+    def attestation_policy(self) -> AttestationPolicy:
+        """Return what evidence has to show, as the configuration says."""
+        accepted = {VENDOR_MANIFEST}
+        if self.config.security.accept_first_seen:
+            accepted.add(STATION_FIRST_SEEN)
+        return AttestationPolicy(self.chip_profile, frozenset(accepted))
+
+    def endorsements(self, element_serial: str) -> tuple[EndorsementClaim, ...]:
+        """Return what is on record for the attestation key of a chip (serial number in lower-case hex)."""
+        records = self.registry.endorsements(element_serial)
+        return tuple(
+            EndorsementClaim(record.kind, record.element_serial, record.attestation_key) for record in records
+        )
+
+    def opened_operator(self) -> OperatorKey:
+        """Return the operator key; raises ConfigurationError where it was not opened."""
+        if self.operator is None:
+            raise ConfigurationError("ca-locked", "the operator key is not open", "give the CA passphrase")
+        return self.operator
+
+    def authorise(self) -> Authorise:
+        """Return the operator's signature for changes to provisioned chips."""
+        operator, verifier = self.opened_operator(), self.verifier
+        return lambda device_id, nonce, op, args: operator.sign_authorisation(
+            verifier, device_id, nonce, op, args
+        )
+
+    def retry_policy(self) -> RetryPolicy:
+        """Return how often passing device errors are retried, from the YAML's `provisioning`."""
+        provisioning = self.config.provisioning
+        return RetryPolicy(1 + provisioning.retry_attempts, provisioning.retry_delay)
+
+
+def _not_p256(certificate: x509.Certificate) -> ConfigurationError:
+    return ConfigurationError(
+        "ca-key-type",
+        f"the key of {certificate.subject.rfc4514_string()!r} is not a P-256 key, all that the chip knows",
+        "make an authority with `hri ca init`",
+    )

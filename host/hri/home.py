@@ -1,0 +1,154 @@
+"""The home folder: configuration, authority, registry and published lists, opened as a command needs them.
+
+HOME/config.yaml, HOME/ca/, HOME/hri.db (or HRI_DATABASE_URL), HOME/crl/.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from hri.ca.authority import Authority
+from hri.ca.files import disk_errors
+from hri.ca.operator import OperatorKey
+from hri.config import Config, load
+from hri.context import Context
+from hri.errors import ConfigurationError
+from hri.registry import Registry, registry_location
+
+PassphraseName = Literal["ca", "root"]
+Ask = Callable[[PassphraseName], bytes | None]
+
+
+class Passphrases:
+    """Where passphrases come from: the environment, a file, the keyring, a prompt; the first that has one.
+
+    HRI_CA_PASSPHRASE and HRI_ROOT_PASSPHRASE hold them; HRI_CA_PASSPHRASE_FILE and HRI_ROOT_PASSPHRASE_FILE,
+    or `files`, name files whose first line they are. `ask` prompts, and returns None where nobody is there.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        files: Mapping[PassphraseName, Path] | None = None,
+        keyring: Callable[[PassphraseName], str | None] | None = None,
+        ask: Ask | None = None,
+    ) -> None:
+        self._environ = environ
+        self._files = dict(files or {})
+        self._keyring = keyring
+        self._ask = ask
+
+    def get(self, name: PassphraseName) -> bytes:
+        """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
+        found = self._find(name)
+        if not found:
+            variable = f"HRI_{name.upper()}_PASSPHRASE"
+            what = "empty" if found is not None else "missing"
+            raise ConfigurationError(
+                "no-passphrase",
+                f"the {name} passphrase is {what}",
+                f"set {variable}, or {variable}_FILE to the file that holds it, or run this at a terminal",
+            )
+        return found
+
+    def _find(self, name: PassphraseName) -> bytes | None:
+        variable = f"HRI_{name.upper()}_PASSPHRASE"
+        if variable in self._environ:
+            return self._environ[variable].encode()
+        path = self._files.get(name)
+        if path is None and f"{variable}_FILE" in self._environ:
+            path = Path(self._environ[f"{variable}_FILE"])
+        if path is not None:
+            with disk_errors(path):
+                return path.read_bytes().splitlines()[0] if path.stat().st_size else b""
+        stored = self._keyring(name) if self._keyring else None
+        if stored is not None:
+            return stored.encode()
+        return self._ask(name) if self._ask else None
+
+
+def keyring_lookup(home: Path) -> Callable[[PassphraseName], str | None] | None:
+    """Return the lookup in the desktop's keyring (service `hri`), None where the extra is not installed."""
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        return None
+
+    def lookup(name: PassphraseName) -> str | None:
+        try:
+            return keyring.get_password("hri", f"{name}@{home}")
+        except (keyring.errors.KeyringError, RuntimeError):
+            # No desktop session, or it is locked: the next source is asked.
+            return None
+
+    return lookup
+
+
+class Home:
+    """One home folder; nothing is opened before it is asked for."""
+
+    def __init__(self, path: Path, passphrases: Passphrases, *, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self.passphrases = passphrases
+        self._environ = environ
+
+    @staticmethod
+    def locate(option: Path | None, environ: Mapping[str, str]) -> Path:
+        """Return the folder: the option, else HRI_HOME, else the user's data folder."""
+        if option is not None:
+            return option.expanduser().absolute()
+        if environ.get("HRI_HOME"):
+            return Path(environ["HRI_HOME"]).expanduser().absolute()
+        return platformdirs.user_data_path("hri", appauthor=False)
+
+    def config(self) -> Config:
+        """Return the configuration: HRI_CONFIG, else config.yaml in the folder, else the defaults."""
+        named = self._environ.get("HRI_CONFIG")
+        if named:
+            return load(Path(named), self._environ)
+        path = self.path / "config.yaml"
+        return load(path if path.exists() else None, self._environ)
+
+    def has_authority(self) -> bool:
+        """Return whether an authority was made here."""
+        return (self.path / "ca").is_dir()
+
+    def registry(self) -> Registry:
+        """Open the registry, making it if need be. Raises StorageError and ConfigurationError."""
+        return Registry.open(registry_location(self.path, self._environ))
+
+    @contextmanager
+    def context(self, *, unlocked: bool) -> Iterator[Context]:
+        """Open everything for a use case; with `unlocked` the keys too, for which the passphrase is needed.
+
+        Raises ConfigurationError (no authority, wrong passphrase) and StorageError.
+        """
+        config = self.config()
+        # The certificates first: a passphrase is not asked for where there is nothing to open with it.
+        authority = Authority.open_public(self.path)
+        operator = None
+        if unlocked:
+            passphrase = self.passphrases.get("ca")
+            authority = Authority.open(self.path, passphrase)
+            operator = OperatorKey.open(self.path, passphrase)
+        with self.registry() as registry:
+            yield Context(config, registry, authority, operator, station=socket.gethostname())
+
+    def crl_path(self) -> Path:
+        """Return where the issuing CA's revocation list is published."""
+        return self.path / "crl" / "issuing.crl"
+
+
+def default_home() -> Home:
+    """Return the home that the process's environment names, with its passphrases and no prompt."""
+    path = Home.locate(None, os.environ)
+    return Home(path, Passphrases(os.environ, keyring=keyring_lookup(path)), environ=os.environ)

@@ -1,0 +1,35 @@
+"""What the registry says of a certificate: known, in force, revoked. Fresher than any CRL made from it."""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from hri.registry import Registry
+from hri.verify.decision import Reason, ReasonCode
+
+
+def standing_reasons(registry: Registry, certificate_der: bytes) -> tuple[Reason, ...]:
+    """Return why a certificate (DER) is not in force as far as the registry knows; nothing if it is.
+
+    A certificate that the registry does not know at all cannot be told from a revoked one, so it is refused
+    as `revocation-unknown`. Bytes that are no certificate are left to path validation to refuse.
+    """
+    try:
+        serial_number = x509.load_der_x509_certificate(certificate_der).serial_number
+    except ValueError:
+        return ()
+    record = registry.certificate(serial_number)
+    if record is None or record.der != certificate_der:
+        return (
+            Reason(
+                ReasonCode.REVOCATION_UNKNOWN,
+                f"certificate {serial_number:x} is not in this registry: revoked or not, nobody knows",
+            ),
+        )
+    if record.state in ("revoked", "superseded"):
+        why = f", {record.reason}" if record.reason else ""
+        return (Reason(ReasonCode.REVOKED, f"certificate {serial_number:x} is {record.state}{why}"),)
+    device = registry.device(record.device_id)
+    if device is not None and device.status == "revoked":
+        return (Reason(ReasonCode.REVOKED, f"the device {record.device_id} is revoked"),)
+    return ()
