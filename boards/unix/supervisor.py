@@ -1,5 +1,5 @@
-# What a board's firmware does around the user's program, which the unix port of MicroPython lacks: run boot.py
-# and main.py from the flash, then offer the friendly prompt and the raw REPL on standard input.
+# What a board's firmware does around the user's program, which the unix port of MicroPython lacks: run
+# boot.py and main.py from the flash, then offer the friendly prompt and the raw REPL on standard input.
 #
 # The host restarts this process for a reset; the exit status says which kind (_SOFT_RESET and the others).
 # Keyboard interrupts come from the terminal (ISIG), switched as on a board: off at a prompt, on in a program.

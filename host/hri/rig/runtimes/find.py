@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hri.rig.runtimes import versions
+from hri.rig.runtimes import emulator, versions
 from hri.rig.runtimes.build import ARTIFACTS, build
 from hri.rig.runtimes.cache import RuntimeUnavailableError, cache_root, locked
 from hri.rig.runtimes.debian import Progress
@@ -68,4 +68,7 @@ def build_runtimes(names: Iterable[str] = RUNTIMES, progress: Progress = _quiet)
         missing = [name for name, path in files.items() if not path.is_file()]
         if missing:
             build(missing, folder, cache_root() / "downloads", progress)
+        if "rpi_pico" in missing:
+            # Who has just waited for an image is about to emulate it.
+            emulator.build(progress)
     return files
