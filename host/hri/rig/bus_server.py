@@ -39,12 +39,13 @@ class BusServer:
         self.failure: Exception | None = None
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=16)
+        name = self._listener.getsockname()
+        self._address = (str(name[0]), int(name[1]))
 
     @property
     def address(self) -> tuple[str, int]:
         """The host and the port it listens on."""
-        name = self._listener.getsockname()
-        return str(name[0]), int(name[1])
+        return self._address
 
     def start(self) -> None:
         """Begin to accept clients, in threads of its own."""

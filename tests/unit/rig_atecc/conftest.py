@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-
 from hri.rig.atecc import Chip, open_chip
 from hri.rig.bus import Bus, ManualClock
 

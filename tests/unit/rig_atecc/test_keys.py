@@ -111,7 +111,9 @@ def test_a_number_that_is_no_scalar_is_drawn_again(make_wire):
     assert wire.chip.unsafe_private_key(0) == 7
 
 
-@pytest.mark.parametrize(("mode", "slot", "size"), [(0x01, 0, 0), (0x14, 0, 0), (0x04, 16, 0), (0x04, 0, 3), (0x10, 11, 0)])
+@pytest.mark.parametrize(
+    ("mode", "slot", "size"), [(0x01, 0, 0), (0x14, 0, 0), (0x04, 16, 0), (0x04, 0, 3), (0x10, 11, 0)]
+)
 def test_genkey_checks_its_form(locked, mode, slot, size):
     assert locked.call(0x40, mode, slot, bytes(size)) == PARSE
 
@@ -320,7 +322,8 @@ def test_verify_stored_needs_a_public_key_slot(locked, slot):
 
 
 @pytest.mark.parametrize(
-    ("mode", "key_id", "size"), [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x80, 14, 64)]
+    ("mode", "key_id", "size"),
+    [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x80, 14, 64)],
 )
 def test_verify_checks_its_form(locked, mode, key_id, size):
     assert locked.call(0x45, mode, key_id, bytes(size)) == PARSE

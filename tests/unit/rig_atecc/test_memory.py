@@ -135,7 +135,9 @@ def test_a_private_slot_is_never_written_in_clear(make_wire, slot):
     assert wire.call(0x12, 0x82, wire.zone_address(slot, 0), bytes(32)) == EXECUTION
 
 
-@pytest.mark.parametrize(("slot", "status"), [(5, OK), (8, OK), (11, OK), (15, OK), (13, EXECUTION), (14, EXECUTION)])
+@pytest.mark.parametrize(
+    ("slot", "status"), [(5, OK), (8, OK), (11, OK), (15, OK), (13, EXECUTION), (14, EXECUTION)]
+)
 def test_after_the_data_lock_write_config_decides(locked, slot, status):
     assert locked.call(0x12, 0x82, locked.zone_address(slot, 0), bytes(32)) == status
 

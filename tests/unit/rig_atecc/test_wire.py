@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-
 from hri.rig.atecc import open_chip
 from hri.rig.bus import ADDRESS_NACK, DATA_NACK, Bus, ManualClock
 
