@@ -9,16 +9,12 @@ _STATE = "hri/1 state"
 # GenKey modes, as they go into the digest that the attestation slot signs (508A datasheet, GenKey).
 _CREATE = 0x0C
 _PUBLIC = 0x08
-_EMPTY_SHA256 = (
-    b"\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9\x24\x27\xae\x41\xe4\x64\x9b\x93\x4c\xa4\x95\x99\x1b"
-    b"\x78\x52\xb8\x55"
-)
 
 
-def num_in(purpose, challenge, verifier, device_id, csr_digest=_EMPTY_SHA256):
+def num_in(purpose, challenge, verifier, device_id, csr_digest):
     """Return the 20 bytes that the chip's Nonce command mixes in.
 
-    `challenge` and `csr_digest` are 32 bytes; the digest is that of the empty string while no CSR can exist.
+    `challenge` and `csr_digest` are 32 bytes; the latter is SHA-256 of the empty string while no CSR can be.
     """
     return sha256(cbor.encode([purpose, challenge, verifier, device_id, csr_digest])).digest()[:20]
 
@@ -28,14 +24,14 @@ def birth(element, slot, attestation_slot, challenge, verifier, device_id):
 
     Raises what the element raises. The slot must not be locked.
     """
-    nonce = num_in(_BIRTH, challenge, verifier, device_id)
+    nonce = num_in(_BIRTH, challenge, verifier, device_id, sha256(b"").digest())
     parts = element.birth(slot, nonce, attestation_slot)
     proof = _proof(parts, element.read_config(), slot, attestation_slot, _CREATE)
     return _sign(element, slot, [_BIRTH, verifier, device_id, challenge, proof])
 
 
-def state(element, slot, attestation_slot, challenge, verifier, device_id, csr_digest):
-    """Return the evidence of the present state of the key in `slot` and of the whole chip: a COSE_Sign1 by that key.
+def state(element, csr_digest, slot, attestation_slot, challenge, verifier, device_id):
+    """Return the evidence of the state of the key in `slot` and of the whole chip: a COSE_Sign1 by that key.
 
     `csr_digest` is SHA-256 of the CSR that the evidence goes with. Raises what the element raises.
     """

@@ -1,4 +1,4 @@
-"""The device record (device id, slot, certificate, chain), kept so that a cut of the power never half-changes it."""
+"""The device record (device id, slot, certificate, chain), which a cut of the power never half-changes."""
 
 import os
 
@@ -10,6 +10,7 @@ except ImportError:
 from . import cbor
 from .errors import CommandError, LockedError
 from .link import crc32
+from .request import Refusal
 
 _FORMAT = const(1)
 _ENOENT = const(2)
@@ -19,15 +20,6 @@ _SLOT = const(8)
 _SLOT_SIZE = const(416)
 _HEADER = const(8)
 _BLOCK = const(32)
-_MAGIC = b"HR"
-
-
-class StorageError(Exception):
-    """The record is damaged, or cannot be written."""
-
-
-class RecordSizeError(StorageError):
-    """The record does not fit where it would have to go."""
 
 
 class Record:
@@ -44,21 +36,25 @@ class Record:
         return cbor.encode([_FORMAT, self.device_id, self.slot, self.certificate, self.chain])
 
 
-def _decode(body):
-    try:
-        version, device_id, slot, certificate, chain = cbor.decode(body)
-    except (ValueError, TypeError):
-        raise StorageError("the stored record cannot be read")
-    if version != _FORMAT:
-        raise StorageError("the stored record is of another version of the firmware")
-    return Record(device_id, slot, certificate, chain)
+class DamagedError(Exception):
+    """A record is there and cannot be used."""
+
+
+def _decode(body, crc):
+    # An empty file would pass: the CRC-32 of nothing is 0.
+    if not body or crc32(body) != int.from_bytes(crc, "big"):
+        raise DamagedError("record damaged")
+    fields = cbor.decode(body)
+    if fields[0] != _FORMAT:
+        raise DamagedError("record of another firmware version")
+    return Record(*fields[1:])
 
 
 class FileStore:
     """Keeps the record in one file under `path`: CBOR, then its CRC-32 (4 bytes, big-endian).
 
-    Written to a second file first, then renamed over the first one. Raises StorageError where a record is damaged
-    and OSError where the file system fails.
+    Written to a second file first, then renamed over the first one. Raises DamagedError where a record cannot
+    be used and OSError where the file system fails.
     """
 
     def __init__(self, path="/hri"):
@@ -68,48 +64,54 @@ class FileStore:
 
     def load(self):
         """Return the stored Record, or None where there is none."""
-        data = self._read(self._file)
-        if data is not None:
-            return _decode(_checked(data))
-        # FAT cannot rename over a file (see _replace): power lost in between leaves the whole new record alone.
-        data = self._read(self._new)
-        if data is None:
-            return None
         try:
-            body = _checked(data)
-        except StorageError:
+            return self._read(self._file)
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise
+        # FAT cannot rename over a file (see save): power lost in between leaves the whole new record alone.
+        try:
+            record = self._read(self._new)
+        except (OSError, DamagedError):
             # Torn while the first record ever was written: that write was never confirmed.
             return None
-        return _decode(body)
+        try:
+            os.rename(self._new, self._file)
+        except OSError:
+            pass  # Read-only for now; the next load tries again.
+        return record
 
     def save(self, record):
         """Store `record` in place of any other; on return it survives a loss of power."""
-        self._finish_rename()
-        body = record.encode()
+        try:
+            # A new file that is the only record is given its name before it is written over.
+            self.load()
+        except DamagedError:
+            pass
         try:
             os.mkdir(self._path)
         except OSError:
             pass  # There already, or else the open below says what is wrong.
+        body = record.encode()
         try:
             with open(self._new, "wb") as file:
                 file.write(body)
                 file.write(crc32(body).to_bytes(4, "big"))
-                _flush(file)
-            self._check_written(body)
-        except (OSError, StorageError):
+                file.flush()
+                if hasattr(os, "fsync"):
+                    os.fsync(file.fileno())
+            self._read(self._new)
+        except Exception:
             # A full file system keeps nothing of the attempt.
-            _remove(self._new)
+            self._discard()
             raise
         self._replace()
 
-    def _finish_rename(self):
-        # The new file may be the only record there is; writing over it before it has its name would risk it.
-        if self._read(self._file) is None and self.load() is not None:
-            os.rename(self._new, self._file)
-
-    def _check_written(self, body):
-        if _checked(self._read(self._new) or b"") != body:
-            raise StorageError("the file system did not keep what was written")
+    def _discard(self):
+        try:
+            os.remove(self._new)
+        except OSError:
+            pass
 
     def _replace(self):
         try:
@@ -123,40 +125,16 @@ class FileStore:
             os.sync()
 
     def _read(self, name):
-        try:
-            with open(name, "rb") as file:
-                return file.read()
-        except OSError as error:
-            if error.errno == _ENOENT:
-                return None
-            raise
-
-
-def _checked(data):
-    body = memoryview(data)[:-4]
-    if len(data) < 5 or crc32(body) != int.from_bytes(data[-4:], "big"):
-        raise StorageError("the stored record is damaged")
-    return body
-
-
-def _flush(file):
-    file.flush()
-    if hasattr(os, "fsync"):
-        os.fsync(file.fileno())
-
-
-def _remove(name):
-    try:
-        os.remove(name)
-    except OSError:
-        pass
+        with open(name, "rb") as file:
+            data = file.read()
+        return _decode(data[:-4], data[-4:])
 
 
 class ChipStore:
-    """Keeps the record in data slot 8 (416 bytes) of the element, for a board with no file system to write to.
+    """Keeps the record in data slot 8 (416 bytes) of the element, for a board without a writable file system.
 
-    Magic "HR", length and CRC-32 (big-endian) of the CBOR that follows. Raises StorageError where a record is
-    damaged, RecordSizeError where one does not fit, and what the element raises.
+    Magic "HR", length and CRC-32 (big-endian) of the CBOR that follows. Raises DamagedError where a record
+    cannot be used, Refusal "too-long" where one does not fit, and what the element raises.
     """
 
     def __init__(self, element):
@@ -165,30 +143,26 @@ class ChipStore:
     def load(self):
         """Return the stored Record, or None where there is none or the data zone is still open."""
         try:
-            start = self._element.read_slot(_SLOT, _BLOCK)
+            data = self._element.read_slot(_SLOT, _BLOCK)
         except (CommandError, LockedError):
             return None
-        if start[:2] != _MAGIC:
+        if data[:2] != b"HR":
             return None
-        size = int.from_bytes(start[2:4], "big")
-        if size > _SLOT_SIZE - _HEADER:
-            raise StorageError("the stored record is damaged")
-        rounded = (_HEADER + size + _BLOCK - 1) // _BLOCK * _BLOCK
-        if rounded > _BLOCK:
-            start += self._element.read_slot(_SLOT, rounded - _BLOCK, _BLOCK)
-        body = start[_HEADER : _HEADER + size]
-        if crc32(body) != int.from_bytes(start[4:8], "big"):
-            raise StorageError("the stored record is damaged")
-        return _decode(body)
+        end = _HEADER + int.from_bytes(data[2:4], "big")
+        if end > _SLOT_SIZE:
+            raise DamagedError("record damaged")
+        if end > _BLOCK:
+            data += self._element.read_slot(_SLOT, end - _BLOCK, _BLOCK)
+        return _decode(data[_HEADER:end], data[4:_HEADER])
 
     def save(self, record):
         """Store `record` in place of any other; a loss of power midway is noticed by the CRC."""
         body = record.encode()
-        if len(body) > _SLOT_SIZE - _HEADER:
-            raise RecordSizeError("%d bytes do not fit in the chip's slot of %d" % (len(body), _SLOT_SIZE))
-        data = _MAGIC + len(body).to_bytes(2, "big") + crc32(body).to_bytes(4, "big") + body
+        size = len(body)
+        if size > _SLOT_SIZE - _HEADER:
+            raise Refusal("too-long", "certificate: chip slot")
+        data = b"HR" + size.to_bytes(2, "big") + crc32(body).to_bytes(4, "big") + body
         data += bytes(-len(data) % _BLOCK)
         # The block with the header last: until then the old header condemns the new body.
-        if len(data) > _BLOCK:
-            self._element.write_slot(_SLOT, data[_BLOCK:], _BLOCK)
+        self._element.write_slot(_SLOT, data[_BLOCK:], _BLOCK)
         self._element.write_slot(_SLOT, data[:_BLOCK], 0)

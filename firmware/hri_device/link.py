@@ -19,6 +19,8 @@ except ImportError:
         return crc ^ 0xFFFFFFFF
 
 
+from .request import Refusal
+
 _VERSION = const(1)
 _INNER_LIMIT = const(4096)
 _INNER_LEAST = const(7)  # version, request id, CRC-32 and no body
@@ -29,10 +31,6 @@ _IDLE_MS = const(1000)
 _CTRL_C = const(3)
 # A stream that says it is readable and yields nothing, this many times in a row, has been closed.
 _EMPTY_READS = const(64)
-
-
-class TooLongError(ValueError):
-    """A frame would exceed what either end takes (4096 bytes before COBS)."""
 
 
 class Link:
@@ -60,8 +58,9 @@ class Link:
     def receive(self):
         """Return (request id, body) of the next good frame; body is a memoryview good until the next call.
 
-        Whatever is damaged, overlong or of another version is passed over in silence. Raises KeyboardInterrupt for
-        a Ctrl-C (docs/protocol.md, "Ctrl-C") and EOFError when the stream has been closed.
+        Whatever is damaged, overlong or of another version is passed over in silence. Raises
+        KeyboardInterrupt for a Ctrl-C (docs/protocol.md, "Ctrl-C") and EOFError when the stream has been
+        closed.
         """
         if len(self._frame) > _FIRST_BUFFER:
             self._frame = bytearray(_FIRST_BUFFER)
@@ -92,8 +91,8 @@ class Link:
                 self._next += self._copy()
 
     def _fill(self):
-        # Outside a frame one byte at a time, inside never past the byte that may end it: what follows a Ctrl-C or
-        # a frame belongs to the REPL if the service ends, and could not be put back.
+        # Outside a frame one byte at a time, inside never past the byte that may end it: what follows a
+        # Ctrl-C or a frame belongs to the REPL if the service ends, and could not be put back.
         want = min(self._left + 1, _CHUNK) if self._inside else 1
         stream = self._stream
         for _ in range(_EMPTY_READS):
@@ -124,7 +123,8 @@ class Link:
         part = bytes(self._chunk[self._next : end])
         zero = part.find(b"\0")
         if zero >= 0:
-            # The block was cut short. The main loop sees the zero next, and the bytes missing condemn the frame.
+            # The block was cut short. The main loop sees the zero next, and the bytes missing condemn the
+            # frame.
             part = part[:zero]
         self._interrupt = self._interrupt or b"\x03" in part
         self._store(part)
@@ -151,25 +151,27 @@ class Link:
         end = self._size - 4
         return crc32(view[:end]) == int.from_bytes(view[end : self._size], "big")
 
-    def send(self, number, encode_body, value):
-        """Send `value` as the body of the answer to request `number`; `encode_body(bytearray, value)` appends it.
+    def send(self, number, body):
+        """Send the answer to request `number`: three free bytes, then the body (a bytearray).
 
-        Raises TooLongError, with nothing sent, when the frame would exceed 4096 bytes.
+        `body` is used up. Raises Refusal "too-long", with nothing sent, when the frame would exceed 4096
+        bytes.
         """
-        inner = bytearray((_VERSION, number >> 8, number & 0xFF))
-        encode_body(inner, value)
-        if len(inner) + 4 > _INNER_LIMIT:
-            raise TooLongError("the answer does not fit in a frame")
-        inner += crc32(inner).to_bytes(4, "big")
-        self._write_cobs(inner)
+        if len(body) + 4 > _INNER_LIMIT:
+            raise Refusal("too-long", "answer")
+        body[0] = _VERSION
+        body[1] = number >> 8
+        body[2] = number & 0xFF
+        body += crc32(body).to_bytes(4, "big")
+        self._write_cobs(body)
 
     def _write_cobs(self, inner):
         view = memoryview(inner)
         size = len(inner)
         out = bytearray(1)
-        at = 0
-        while at <= size:
-            zero = inner.find(b"\0", at, min(at + 254, size))
+        at = end = 0
+        while end < size:
+            zero = inner.find(b"\0", at, at + 254)
             end = zero if zero >= 0 else min(at + 254, size)
             out.append(end - at + 1)
             out += view[at:end]
@@ -177,11 +179,6 @@ class Link:
             if len(out) > 256:
                 self._stream.write(out)
                 out = bytearray()
-            if zero >= 0:
-                at = zero + 1
-            else:
-                at = end
-                if end == size:
-                    break
+            at = end + (zero >= 0)
         out.append(0)
         self._stream.write(out)

@@ -16,10 +16,10 @@ except ImportError:
     from traceback import print_exception
 
 from . import __version__, attestation, cbor, cose, csr
-from .certstore import Record, RecordSizeError, StorageError
+from .certstore import DamagedError, Record
 from .errors import BusError, CommandError, LockedError, PacketError, SecureElementError
-from .link import Link, TooLongError
-from .request import Request, RequestError
+from .link import Link
+from .request import Refusal, Request
 
 _PROTOCOL = const(1)
 # Slots of the hri-device profile (docs/profile.md).
@@ -27,17 +27,14 @@ _IDENTITY_SLOT = const(0)
 _OPERATOR_SLOT = const(14)
 
 _UNLOCKED = const(0x55)
-_CONFIG_SIZE = const(128)
 _SLOT_LIMIT = const(416)
 _DATA_LIMIT = const(2048)
-_DER_LIMIT = const(4096)
-_TEXT_LIMIT = const(255)
-_CHALLENGE = const(32)
+_CERTIFICATE_LIMIT = const(4096)
 
 
 class _Chip:
-    # One reading of the configuration zone and what it says of serial number and locks (508A datasheet, table of
-    # the configuration zone; the 608's public header has them in the same places).
+    # One reading of the configuration zone and what it says of serial number and locks (508A datasheet, table
+    # of the configuration zone; the 608's public header has them in the same places).
     def __init__(self, config):
         self.config = config
         self.serial = config[:4] + config[8:13]
@@ -51,31 +48,28 @@ class _Chip:
 
 
 def _error_code(error):
-    if isinstance(error, RequestError):
+    if isinstance(error, Refusal):
         return error.code
-    if isinstance(error, BusError):
-        return "chip-busy" if getattr(error, "busy", False) else "chip-absent"
-    if isinstance(error, PacketError):
-        return "chip-fault"
-    if isinstance(error, CommandError):
-        return "chip-refused"
-    if isinstance(error, LockedError):
-        return "locked"
-    if isinstance(error, (RecordSizeError, TooLongError)):
-        return "too-long"
-    if isinstance(error, (StorageError, OSError)):
-        return "storage"
-    # The limits that der, csr and the element put on what they are given.
-    if isinstance(error, ValueError):
-        return "bad-request"
+    for kind, code in (
+        (BusError, "chip-busy" if getattr(error, "busy", False) else "chip-absent"),
+        (PacketError, "chip-fault"),
+        (CommandError, "chip-refused"),
+        (LockedError, "locked"),
+        (DamagedError, "storage"),
+        (OSError, "storage"),
+        # The limits that cbor, der and the element put on what they are given.
+        (ValueError, "bad-request"),
+    ):
+        if isinstance(error, kind):
+            return code
     return "internal"
 
 
 class Service:
     """Answers requests from `stream` with one `element` and one `store` (see certstore).
 
-    `stream` is that of ports; `ticks_ms()` gives the milliseconds since boot; `board` and `reset` are told to the
-    host as they are.
+    `stream` is that of ports; `ticks_ms()` gives the milliseconds since boot; `board` and `reset` are told to
+    the host as they are.
     """
 
     def __init__(self, element, store, stream, board="", reset="", ticks_ms=lambda: 0):
@@ -95,51 +89,52 @@ class Service:
         self._stream.kbd_intr(False)
         try:
             while True:
+                number, body = link.receive()
                 try:
-                    number, body = link.receive()
-                except EOFError:
-                    return
-                answer = self.answer(body)
-                try:
-                    link.send(number, cbor.encode_into, answer)
-                except (TooLongError, MemoryError) as error:
-                    answer = self._refusal(error)
-                    link.send(number, cbor.encode_into, answer)
-                body = answer = None
+                    link.send(number, self.answer(body))
+                except (Refusal, MemoryError) as error:
+                    link.send(number, _encode([1, self._fault(error)]))
+                body = None
                 gc.collect()
+        except EOFError:
+            pass
         finally:
             self._stream.kbd_intr(True)
 
     def answer(self, body):
-        """Return the answer to the request in `body` (CBOR), a refusal included; never raises an Exception."""
+        """Return the answer to the request in `body` (CBOR), a refusal included; raises no Exception.
+
+        The answer is a bytearray as Link.send takes it: three bytes free, then CBOR.
+        """
         try:
             request = Request(body)
-            operation = _OPERATIONS.get(request.op)
-            if operation is None:
-                raise RequestError("bad-request", "unknown op")
             # An authorisation is spent by the attempt, whatever its outcome.
-            nonce = None
-            if request.authorisation is not None:
-                nonce, self._nonce = self._nonce, None
-            request.nonce = nonce
-            return [0, operation(self, request)]
+            request.nonce = self._nonce
+            if request.authorisation:
+                self._nonce = None
+            # The methods do_... are the operations, with two underscores for the dot.
+            name = request.op
+            operation = None if "__" in name else getattr(self, "do_" + name.replace(".", "__"), None)
+            if operation is None:
+                raise Refusal("bad-request", "op")
+            return _encode([0, operation(request)])
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the host gets its one answer
-            return self._refusal(error)
+            return _encode([1, self._fault(error)])
 
-    def _refusal(self, error):
+    def _fault(self, error):
         code = _error_code(error)
         if code == "internal":
             print_exception(error)
-        fault = {"code": code, "message": str(error) or type(error).__name__}
+        fault = {"code": code, "message": str(error)}
         if code == "chip-refused":
             fault["status"] = error.status
             fault["opcode"] = error.opcode
-        elif code == "locked" or code == "unauthorised":
+        elif code in ("locked", "unauthorised"):
             try:
                 fault["state"] = self._stage(self._read_chip())
             except SecureElementError:
                 pass  # The refusal stands without it.
-        return [1, fault]
+        return fault
 
     # What the operations share.
 
@@ -153,16 +148,17 @@ class Service:
         return self._record
 
     def _identity_or_none(self):
-        # For answers that must come even where the record is damaged; certificate.load says what is wrong with it.
+        # For answers that must come even where the record is damaged; certificate.load says what is wrong
+        # with it.
         try:
             return self._identity()
-        except (StorageError, OSError, SecureElementError):
+        except (DamagedError, OSError, SecureElementError):
             return None
 
     def _stored(self):
         record = self._identity()
         if record is None:
-            raise RequestError("not-found", "no certificate is stored")
+            raise Refusal("not-found", "certificate")
         return record
 
     def _stage(self, chip):
@@ -172,39 +168,35 @@ class Service:
             return "configured"
         if not chip.is_slot_locked(_IDENTITY_SLOT):
             return "personalised"
-        return "identified" if self._identity_or_none() is None else "certified"
+        return "certified" if self._identity_or_none() else "identified"
 
     def _named_chip(self, request):
         # A board swapped under the operator's hand is refused before anything else is looked at.
         chip = self._read_chip()
-        if request.bytes("serial", 9, 9) != chip.serial:
-            raise RequestError("wrong-chip", "the chip here has another serial number")
+        if request.data("serial", 9, 9) != chip.serial:
+            raise Refusal("wrong-chip", "serial")
         return chip
 
     def _changeable(self, request, slot):
         chip = self._named_chip(request)
         if not chip.config_locked:
-            raise RequestError("locked", "the configuration zone must be locked first")
+            raise Refusal("locked", "config zone open")
         if chip.is_slot_locked(slot):
-            raise RequestError("locked", "slot %d is locked for good" % slot)
+            raise Refusal("locked", "slot locked")
         self._authorise(request, chip)
 
     def _authorise(self, request, chip):
         if not chip.data_locked or not chip.is_slot_locked(_IDENTITY_SLOT):
             return
-        if request.authorisation is None:
-            raise RequestError(
-                "unauthorised", "a provisioned chip changes only with the operator's authorisation"
-            )
+        if not request.authorisation:
+            raise Refusal("unauthorised", "no authorisation")
         if request.nonce is None:
-            raise RequestError(
-                "unauthorised", "ask for authorisation.nonce first; each is good for one attempt"
-            )
+            raise Refusal("unauthorised", "no nonce")
         try:
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
         except ValueError as error:
-            raise RequestError("unauthorised", str(error))
+            raise Refusal("unauthorised", str(error))
         record = self._identity_or_none()
         expected = [
             record.device_id if record else hexlify(chip.serial).decode(),
@@ -214,36 +206,36 @@ class Service:
         ]
         # Item 1 is the verifier, which the operator states and this device cannot know.
         if not isinstance(fields, list) or fields[:1] != ["hri/1 authorise"] or fields[2:] != expected:
-            raise RequestError("unauthorised", "the authorisation is for something else")
-        if not isinstance(fields[1], str) or not self._element.verify(_OPERATOR_SLOT, digest, signature):
-            raise RequestError("unauthorised", "the authorisation is not by the operator's key")
+            raise Refusal("unauthorised", "for something else")
+        if not self._element.verify(_OPERATOR_SLOT, digest, signature):
+            raise Refusal("unauthorised", "signature")
 
     def _sign(self, slot, payload, detached=False):
         return cose.sign1(cbor.encode(payload), lambda digest: self._element.sign(slot, digest), detached)
 
     # The operations, in the order of docs/protocol.md.
 
-    def _hello(self, _request):
-        chip = element = fault = None
-        try:
-            chip = self._read_chip()
-            element = self._describe(chip)
-        except SecureElementError as error:
-            fault = {"code": _error_code(error), "message": str(error)}
-        record = self._identity_or_none()
+    def do_hello(self, _request):
         result = {
             "protocol": _PROTOCOL,
             "package": __version__,
-            "runtime": _runtime(),
+            "runtime": sys.implementation.name + " %d.%d.%d" % tuple(sys.implementation.version[:3]),
             "board": self._board,
             "reset": self._reset,
             "uptime_ms": self._ticks_ms(),
-            "stage": self._stage(chip) if chip else None,
-            "device_id": record.device_id if record else None,
-            "element": element,
+            "stage": None,
+            "device_id": None,
+            "element": None,
         }
-        if fault:
-            result["element_error"] = fault
+        record = self._identity_or_none()
+        if record:
+            result["device_id"] = record.device_id
+        try:
+            chip = self._read_chip()
+            result["element"] = self._describe(chip)
+            result["stage"] = self._stage(chip)
+        except SecureElementError as error:
+            result["element_error"] = {"code": _error_code(error), "message": str(error)}
         return result
 
     def _describe(self, chip):
@@ -256,59 +248,55 @@ class Service:
             "slots_locked": chip.slots_locked,
         }
 
-    def _chip_info(self, _request):
+    def do_chip__info(self, _request):
         chip = self._read_chip()
         result = self._describe(chip)
         result["config"] = chip.config
         return result
 
-    def _chip_write_config(self, request):
-        config = request.bytes("config", _CONFIG_SIZE, _CONFIG_SIZE)
-        if self._named_chip(request).config_locked:
-            raise RequestError("locked", "the configuration zone is locked for good")
+    def do_chip__write_config(self, request):
+        config = request.data("config", 128, 128)
+        self._named_chip(request)
         self._element.write_config(config)
         return {"config": self._element.read_config()}
 
-    def _chip_lock_config(self, request):
+    def do_chip__lock_config(self, request):
         crc = request.uint("crc", 0xFFFF)
         chip = self._named_chip(request)
-        if chip.config_locked:
-            # As it was when it was locked: Lock itself has since cleared the two lock bytes.
-            before = bytearray(chip.config)
-            before[86] = before[87] = _UNLOCKED
-            if self._element.config_crc(bytes(before)) != crc:
-                raise RequestError("locked", "the configuration zone is locked with other contents")
-            return {"config": chip.config}
-        if self._element.config_crc(chip.config) != crc:
-            raise RequestError("bad-request", "crc: not that of the configuration zone as it is now")
-        self._element.lock_config(crc)
+        # As it was, or would be, at the moment of locking: Lock itself clears the two lock bytes.
+        config = bytearray(chip.config)
+        config[86] = config[87] = _UNLOCKED
+        same = self._element.config_crc(bytes(config)) == crc
+        if not chip.config_locked:
+            if not same:
+                raise Refusal("bad-request", "crc")
+            self._element.lock_config(crc)
+        elif not same:
+            raise Refusal("locked", "config zone locked")
         return {"config": self._element.read_config()}
 
-    def _chip_write_slot(self, request):
-        slot = request.uint("slot", 15)
+    def do_chip__write_slot(self, request):
+        slot = request.slot()
         offset = request.uint("offset", _SLOT_LIMIT)
-        data = request.bytes("data", 1, _SLOT_LIMIT)
+        data = request.data("data", 1, _SLOT_LIMIT)
         self._changeable(request, slot)
         self._element.write_slot(slot, data, offset)
         return {}
 
-    def _chip_read_slot(self, request):
-        slot = request.uint("slot", 15)
-        offset = request.uint("offset", _SLOT_LIMIT)
-        return {"data": self._element.read_slot(slot, request.uint("length", _SLOT_LIMIT), offset)}
+    def do_chip__read_slot(self, request):
+        length = request.uint("length", _SLOT_LIMIT)
+        return {"data": self._element.read_slot(request.slot(), length, request.uint("offset", _SLOT_LIMIT))}
 
-    def _chip_lock_data(self, request):
+    def do_chip__lock_data(self, request):
         crc = request.uint("crc", 0xFFFF)
         chip = self._named_chip(request)
-        if not chip.config_locked:
-            raise RequestError("locked", "the configuration zone must be locked first")
-        if chip.data_locked:
-            raise RequestError("locked", "the data zone is locked already")
+        if chip.data_locked or not chip.config_locked:
+            raise Refusal("locked", "data zone")
         self._element.lock_data(crc)
         return {}
 
-    def _chip_lock_slot(self, request):
-        slot = request.uint("slot", 15)
+    def do_chip__lock_slot(self, request):
+        slot = request.slot()
         chip = self._named_chip(request)
         # Done already: nothing changes, so nothing needs an authorisation.
         if not chip.is_slot_locked(slot):
@@ -316,63 +304,49 @@ class Service:
             self._element.lock_slot(slot)
         return {}
 
-    def _key_generate(self, request):
-        slot = request.uint("slot", 15)
+    def do_key__generate(self, request):
+        slot = request.slot()
         self._changeable(request, slot)
         return {"public_key": self._element.generate_key(slot)}
 
-    def _key_public(self, request):
-        return {"public_key": self._element.public_key(request.uint("slot", 15))}
+    def do_key__public(self, request):
+        return {"public_key": self._element.public_key(request.slot())}
 
-    def _key_birth(self, request):
-        slot = request.uint("slot", 15)
-        attestation_slot = request.uint("attestation_slot", 15)
+    def do_key__birth(self, request):
         bound = _binding(request)
-        self._changeable(request, slot)
-        return {"evidence": attestation.birth(self._element, slot, attestation_slot, *bound)}
+        self._changeable(request, request.slot())
+        return {"evidence": attestation.birth(self._element, *bound)}
 
-    def _key_state(self, request):
-        slot = request.uint("slot", 15)
-        attestation_slot = request.uint("attestation_slot", 15)
-        bound = _binding(request)
-        csr_digest = request.bytes("csr", 32, 32)
-        return {"evidence": attestation.state(self._element, slot, attestation_slot, *bound, csr_digest)}
+    def do_key__state(self, request):
+        csr_digest = request.data("csr", 32, 32)
+        return {"evidence": attestation.state(self._element, csr_digest, *_binding(request))}
 
-    def _csr_make(self, request):
+    def do_csr__make(self, request):
         subject = request.array("subject")
         for pair in subject:
-            if (
-                not isinstance(pair, list)
-                or len(pair) != 2
-                or not all(isinstance(part, str) for part in pair)
-            ):
-                raise RequestError("bad-request", "subject: an array of [short name, value]")
-        return {"csr": csr.make(self._element, request.uint("slot", 15), subject)}
+            if not _is_text_pair(pair):
+                raise Refusal("bad-request", "subject")
+        return {"csr": csr.make(self._element, request.slot(), subject)}
 
-    def _certificate_store(self, request):
+    def do_certificate__store(self, request):
+        certificate = request.data("certificate", 1, _CERTIFICATE_LIMIT)
         chain = request.array("chain")
         if not all(isinstance(der, bytes) for der in chain):
-            raise RequestError("bad-request", "chain: must be an array of bytes")
-        record = Record(
-            request.text("device_id", 1, _TEXT_LIMIT),
-            request.uint("slot", 15),
-            request.bytes("certificate", 1, _DER_LIMIT),
-            chain,
-        )
-        # A damaged record counts as none: storing again is how it is mended.
+            raise Refusal("bad-request", "chain")
+        record = Record(request.text("device_id"), request.slot(), certificate, chain)
         try:
             present = self._identity()
-        except StorageError:
+        except DamagedError:
+            # Counts as none: storing again is how it is mended.
             present = None
-        if present is None or present.encode() != record.encode():
-            if present is not None:
+        if not present or present.encode() != record.encode():
+            if present:
                 self._authorise(request, self._read_chip())
-            self._record = None
             self._record_read = False
             self._store.save(record)
-        return {"digest": sha256(record.certificate).digest()}
+        return {"digest": sha256(certificate).digest()}
 
-    def _certificate_load(self, _request):
+    def do_certificate__load(self, _request):
         record = self._stored()
         return {
             "device_id": record.device_id,
@@ -381,9 +355,9 @@ class Service:
             "chain": record.chain,
         }
 
-    def _identity_answer(self, request):
-        challenge = request.bytes("challenge", _CHALLENGE, _CHALLENGE)
-        verifier = request.text("verifier", 1, _TEXT_LIMIT)
+    def do_identity__answer(self, request):
+        challenge = request.data("challenge", 32, 32)
+        verifier = request.text("verifier")
         record = self._stored()
         payload = ["hri/1 authenticate", verifier, record.device_id, challenge]
         return {
@@ -392,44 +366,33 @@ class Service:
             "certificate": record.certificate,
         }
 
-    def _data_sign(self, request):
-        slot = request.uint("slot", 15)
-        data = request.bytes("data", 0, _DATA_LIMIT)
-        return {"signature": self._sign(slot, ["hri/1 data", data], True)}
+    def do_data__sign(self, request):
+        data = request.data("data", 0, _DATA_LIMIT)
+        return {"signature": self._sign(request.slot(), ["hri/1 data", data], True)}
 
-    def _authorisation_nonce(self, _request):
+    def do_authorisation__nonce(self, _request):
         self._nonce = self._element.random(32)
         return {"nonce": self._nonce}
 
 
-def _runtime():
-    version = sys.implementation.version
-    return "%s %d.%d.%d" % (sys.implementation.name, version[0], version[1], version[2])
+def _is_text_pair(pair):
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], str)
 
 
 def _binding(request):
-    challenge = request.bytes("challenge", _CHALLENGE, _CHALLENGE)
-    # The device id is empty while it is not yet known: it may be derived from the key that is about to be born.
-    return challenge, request.text("verifier", 1, _TEXT_LIMIT), request.text("device_id", 0, _TEXT_LIMIT)
+    # The device id is empty while it is not yet known: it may be derived from the key that is about to be
+    # born.
+    return (
+        request.slot(),
+        request.slot("attestation_slot"),
+        request.data("challenge", 32, 32),
+        request.text("verifier"),
+        request.text("device_id", 0),
+    )
 
 
-_OPERATIONS = {
-    "hello": Service._hello,
-    "chip.info": Service._chip_info,
-    "chip.write_config": Service._chip_write_config,
-    "chip.lock_config": Service._chip_lock_config,
-    "chip.write_slot": Service._chip_write_slot,
-    "chip.read_slot": Service._chip_read_slot,
-    "chip.lock_data": Service._chip_lock_data,
-    "chip.lock_slot": Service._chip_lock_slot,
-    "key.generate": Service._key_generate,
-    "key.public": Service._key_public,
-    "key.birth": Service._key_birth,
-    "key.state": Service._key_state,
-    "csr.make": Service._csr_make,
-    "certificate.store": Service._certificate_store,
-    "certificate.load": Service._certificate_load,
-    "identity.answer": Service._identity_answer,
-    "data.sign": Service._data_sign,
-    "authorisation.nonce": Service._authorisation_nonce,
-}
+def _encode(answer):
+    # Straight behind the room that Link.send wants for the head, so that it is never copied.
+    out = bytearray(3)
+    cbor.encode_into(out, answer)
+    return out

@@ -1,4 +1,4 @@
-"""hri_device.cbor accepts exactly what it writes: deterministic CBOR without floats (RFC 8949 section 4.2.1)."""
+"""hri_device.cbor accepts exactly what it writes: deterministic CBOR (RFC 8949 section 4.2.1)."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,8 @@ def _depth(value):
 
 
 def _deterministic(value):
-    # RFC 8949 section 4.2.1 sorts by the encoded bytes; cbor2's canonical mode has the older length-first order.
+    # RFC 8949 section 4.2.1 sorts by the encoded bytes; cbor2's canonical mode has the older length-first
+    # order.
     if isinstance(value, list):
         return _head(4, len(value)) + b"".join(map(_deterministic, value))
     if isinstance(value, dict):
@@ -74,7 +75,7 @@ def test_refuses(case):
 def test_agrees_with_cbor2(value):
     encoded = cbor.encode(value)
     assert encoded == _deterministic(value)
-    if _depth(value) <= 7:
+    if _depth(value) <= 8:
         assert cbor.decode(encoded) == value
 
 
@@ -92,12 +93,6 @@ def test_any_cut_of_an_item_is_refused():
     for end in range(len(whole)):
         with pytest.raises(ValueError, match="cbor"):
             cbor.decode(whole[:end])
-
-
-def test_tags_keep_number_and_content():
-    tag = cbor.decode(bytes.fromhex("d28301420203f6"))
-    assert (tag.number, tag.value) == (18, [1, b"\x02\x03", None])
-    assert cbor.encode(tag).hex() == "d28301420203f6"
 
 
 @pytest.mark.parametrize("value", [2**64, -(2**64) - 1])

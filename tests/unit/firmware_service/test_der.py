@@ -22,12 +22,6 @@ def test_signature_for_every_size_of_r_and_s(r, s):
     assert der.signature(raw) == encode_dss_signature(r, s)
 
 
-@pytest.mark.parametrize("size", [0, 63, 65])
-def test_signature_refuses_other_lengths(size):
-    with pytest.raises(ValueError, match="32 bytes each"):
-        der.signature(bytes(size))
-
-
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 4000])
 def test_lengths_take_the_shortest_form(size):
     encoded = der.tlv(0x04, bytes(size))
@@ -45,11 +39,6 @@ def test_spki_is_that_of_a_p256_key():
     assert der.spki(point[1:]) == key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def test_spki_refuses_a_point_with_its_prefix():
-    with pytest.raises(ValueError, match="32 bytes each"):
-        der.spki(bytes(65))
-
-
 def test_name_keeps_the_order_and_repetition_of_attributes():
     encoded = der.name([["OU", "b"], ["OU", "a"], ["CN", "x"]])
     expected = x509.Name(
@@ -65,21 +54,19 @@ def test_name_keeps_the_order_and_repetition_of_attributes():
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
-        (["CN", ""], "CN takes 1 to 64 characters, not 0"),
-        (["CN", "x" * 65], "CN takes 1 to 64 characters, not 65"),
-        (["O", "x" * 65], "O takes 1 to 64"),
-        (["OU", "x" * 65], "OU takes 1 to 64"),
-        (["L", "x" * 129], "L takes 1 to 128"),
-        (["ST", "x" * 129], "ST takes 1 to 128"),
-        (["C", "S"], "C takes 2 to 2"),
-        (["C", "SWE"], "C takes 2 to 2"),
-        (["C", "S\xe9"], "C takes only letters"),
-        (["serialNumber", "x" * 65], "serialNumber takes 1 to 64"),
-        (["serialNumber", "a_b"], "serialNumber takes only letters"),
-        (["serialNumber", "a*b"], "serialNumber takes only letters"),
-        (["serialNumber", "a@b"], "serialNumber takes only letters"),
-        (["emailAddress", "a@b"], "emailAddress is not an attribute"),
-        (["cn", "x"], "cn is not an attribute"),
+        (["CN", ""], "length of CN"),
+        (["CN", "x" * 65], "length of CN"),
+        (["O", "x" * 65], "length of O"),
+        (["OU", "x" * 65], "length of OU"),
+        (["L", "x" * 129], "length of L"),
+        (["ST", "x" * 129], "length of ST"),
+        (["C", "S"], "length of C"),
+        (["C", "SWE"], "length of C"),
+        (["C", "S\xe9"], "characters of C"),
+        (["serialNumber", "x" * 65], "length of serialNumber"),
+        *((["serialNumber", f"a{char}b"], "characters of serialNumber") for char in "_*@!#&;<>[]`{~\xe9\0"),
+        (["emailAddress", "a@b"], "unknown attribute emailAddress"),
+        (["cn", "x"], "unknown attribute cn"),
     ],
 )
 def test_name_refuses(attribute, message):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cobs import cobs
 from hri_device import link
-from hri_device.link import Link, TooLongError
+from hri_device.link import Link
+from hri_device.request import Refusal
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.firmware_service.memory_stream import MemoryStream
@@ -36,8 +37,10 @@ def _receive_all(script, split=1 << 30):
         frames.append((number, bytes(body)))
 
 
-def _raw(out, value):
-    out += value
+def _send(number, body):
+    stream = MemoryStream([])
+    Link(stream).send(number, bytearray(3) + body)
+    return bytes(stream.written)
 
 
 @FRAMES
@@ -49,9 +52,7 @@ def test_receives(case, split):
 
 @FRAMES
 def test_sends(case):
-    stream = MemoryStream([])
-    Link(stream).send(case["id"], _raw, bytes.fromhex(case["body"]))
-    assert stream.written.hex() == case["frame"]
+    assert _send(case["id"], bytes.fromhex(case["body"])).hex() == case["frame"]
 
 
 @pytest.mark.parametrize("case", VECTORS["dropped"], ids=lambda case: case["name"])
@@ -70,8 +71,9 @@ def test_a_truncated_frame_ends_where_the_next_one_opens(case):
 
 def test_an_answer_that_does_not_fit_is_not_begun():
     stream = MemoryStream([])
-    with pytest.raises(TooLongError):
-        Link(stream).send(1, _raw, bytes(4090))
+    with pytest.raises(Refusal) as caught:
+        Link(stream).send(1, bytearray(3 + 4090))
+    assert caught.value.code == "too-long"
     assert stream.written == b""
 
 
@@ -149,17 +151,16 @@ def test_a_damaged_byte_never_yields_another_frame(number, body, place, flip):
 
 @given(st.integers(0, 65535), st.binary(max_size=1200))
 def test_what_is_sent_can_be_received(number, body):
-    stream = MemoryStream([])
-    Link(stream).send(number, _raw, body)
-    assert _receive_all([bytes(stream.written)])[0] == [(number, body)]
-    assert stream.written.count(0) == 2
+    frame = _send(number, body)
+    assert _receive_all([frame])[0] == [(number, body)]
+    assert frame.count(0) == 2
 
 
 def test_crc_without_binascii_is_the_same(monkeypatch):
     monkeypatch.delattr(binascii, "crc32")
-    spec = importlib.util.spec_from_file_location("link_without_crc32", link.__file__)
+    spec = importlib.util.spec_from_file_location("hri_device.link_without_crc32", link.__file__)
     bare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bare)
-    assert bare.crc32.__module__ == "link_without_crc32"
+    assert bare.crc32.__module__ == "hri_device.link_without_crc32"
     for data in (b"", b"123456789", bytes(range(256))):
         assert bare.crc32(data) == zlib.crc32(data)
