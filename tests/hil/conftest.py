@@ -1,0 +1,81 @@
+"""A board to test on: the emulated Pico, the unix port, or a real one (`--port`)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hil_bench import Bench, hri
+
+from hri.rig.runtimes import compile_package
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+
+
+@pytest.fixture(scope="session")
+def device_package(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The device package as it goes onto a board: compiled, with main.py."""
+    folder = tmp_path_factory.mktemp("package")
+    compile_package(FIRMWARE / "hri_device", folder / "hri_device")
+    package = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.mpy")}
+    return package | {"main.py": (FIRMWARE / "main.py").read_bytes()}
+
+
+@pytest.fixture(scope="session", params=["unix", "rpi_pico"])
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.config.getoption("--port"):
+        if request.param != "unix":
+            pytest.skip("one run serves for the real board")
+        return "port"
+    return str(request.param)
+
+
+def _bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
+    home = folder / "home"
+    made = hri(home, "ca", "init")
+    assert made.status == 0, made.err
+    return Bench(kind, folder, home, package)
+
+
+@pytest.fixture(scope="module")
+def bench(
+    request: pytest.FixtureRequest,
+    kind: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    device_package: dict[str, bytes],
+) -> Iterator[Bench]:
+    """A fresh chip on a running board, shared by a module's tests, which run in their order."""
+    bench = _bench(kind, tmp_path_factory.mktemp(kind), device_package)
+    if kind == "port":
+        bench.port = request.config.getoption("--port")
+        _ask_before_locking(bench, request.config.getoption("--lock-chip"))
+        yield bench
+        return
+    bench.power_up()
+    try:
+        yield bench
+    finally:
+        bench.power_down()
+
+
+def _ask_before_locking(bench: Bench, allowed: str | None) -> None:
+    info = bench.hri("--json", "chip", "info", "--port", bench.port)
+    assert info.status == 0, info.err
+    serial = info.json["serial_number"]
+    if allowed and allowed.lower() == serial.lower():
+        return
+    plan = bench.hri("chip", "plan", "--port", bench.port)
+    pytest.exit(
+        f"these tests provision the chip {serial} and lock it for good:\n{plan.out}\n"
+        f"to allow that, add --lock-chip {serial}",
+        returncode=2,
+    )
+
+
+@pytest.fixture
+def unix(tmp_path: Path, device_package: dict[str, bytes]) -> Iterator[Bench]:
+    """A fresh chip on a fresh unix board of the test's own."""
+    bench = _bench("unix", tmp_path, device_package).power_up()
+    try:
+        yield bench
+    finally:
+        bench.power_down()
