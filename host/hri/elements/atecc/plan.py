@@ -166,11 +166,11 @@ def _steps(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> tuple[S
         steps.append(Step("lock-config", "the configuration zone can never be changed again", True))
     if not present.data_locked:
         operator, anchor = profile.operator_slot, profile.trust_anchor_slot
-        words = f"write every data slot: the root's key to slot {anchor}, the operator's to {operator}, zeros elsewhere"
+        words = f"write every data slot: the root's key in {anchor}, the operator's in {operator}, else zeros"
         steps.append(Step("write-data", words, False))
         words = (
-            f"the data zone can never be opened again: the keys in slots {anchor} and {operator} stay as they "
-            "are, and no private key can be written into the chip"
+            f"the data zone can never be opened again: the keys in slots {anchor} and {operator} stay as "
+            "they are, and no private key can be written into the chip"
         )
         steps.append(Step("lock-data", words, True))
     for slot, code, words in (
