@@ -158,7 +158,7 @@ class Wire:
 def make_wire() -> Callable[..., Wire]:
     def make(timing: str | float = "none", **options: object) -> Wire:
         clock = ManualClock()
-        options.setdefault("random", random.Random(608).randbytes)
+        options.setdefault("random", random.Random(608).randbytes)  # noqa: S311
         options.setdefault("serial_number", SERIAL)
         chip = open_chip("atecc608b", clock=clock, timing=timing, **options)
         return Wire(chip, Bus([chip], clock=clock), clock)

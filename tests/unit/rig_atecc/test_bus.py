@@ -25,7 +25,7 @@ class Memory:
     def wake_pulse(self, low_us):
         self.woken = low_us
 
-    def start(self, address, read):
+    def start(self, address, read):  # noqa: ARG002
         return address == self.address
 
     def write_byte(self, value):
@@ -314,7 +314,7 @@ def test_stopping_disconnects_and_frees_the_port(server):
     with RemoteBus(*server.address) as bus:
         bus.wake()
         server.stop()
-        with pytest.raises(OSError, match="closed|reset|pipe"):
+        with pytest.raises(OSError, match=r"closed|reset|pipe"):
             bus.wake()
     server.stop()
     with pytest.raises(ConnectionRefusedError):
@@ -327,7 +327,7 @@ def test_a_target_that_breaks_costs_its_client_only():
             raise RuntimeError("broken")
 
     with BusServer(Bus([Broken()])) as running:
-        with RemoteBus(*running.address) as bus, pytest.raises(OSError, match="closed|reset"):
+        with RemoteBus(*running.address) as bus, pytest.raises(OSError, match=r"closed|reset"):
             bus.read(0x50, 1)
         with RemoteBus(*running.address) as bus:
             assert bus.write(0x50, b"\x01") == 0
