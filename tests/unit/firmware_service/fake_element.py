@@ -83,7 +83,7 @@ class FakeElement:
     def write_config(self, config):
         self._call("write_config")
         if self.config[87] != 0x55:
-            raise LockedError("config zone locked")
+            raise LockedError("config zone locked", "config locked")
         self.config[16:84] = config[16:84]
         self.config[90:] = config[90:]
 

@@ -514,7 +514,7 @@ def test_only_the_last_nonce_counts(device):
         (PacketError("crc"), {"code": "chip-fault", "message": "crc"}),
         (OSError(28, "No space"), {"code": "storage", "message": "[Errno 28] No space"}),
         (ValueError("slot"), {"code": "bad-request", "message": "slot"}),
-        (LockedError("closed"), {"code": "locked", "message": "closed", "state": "blank"}),
+        (LockedError("closed", "config locked"), {"code": "locked", "message": "closed", "state": "blank"}),
         (KeyError("x"), {"code": "internal", "message": "'x'"}),
     ],
 )
