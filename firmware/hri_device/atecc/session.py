@@ -1,0 +1,212 @@
+"""One waking of the chip: wake, commands that share TempKey, sleep whatever happens.
+
+508A datasheet DS20005927A, "I2C interface", "Watchdog failsafe", "I/O synchronisation".
+"""
+
+from ..errors import BusError, CommandError, PacketError
+from .packet import build, parse
+
+try:
+    from micropython import const
+except ImportError:
+    const = int
+
+_RESET = const(0x00)
+_SLEEP = const(0x01)
+_IDLE = const(0x02)
+_WAKE_REPLY = b"\x04\x11\x33\x43"
+
+_WATCHDOG = const(0xEE)
+_NOT_RECEIVED = const(0xFF)
+
+_NONCE = const(0x16)
+# Info, Read, Random: neither change the chip nor lean on TempKey, so may be asked again whatever became of
+# the first asking.
+_REPEATABLE = (0x30, 0x02, 0x1B)
+
+_COMMAND_LIMIT = const(136)  # word address, count, opcode, parameters, 128 bytes of Verify, CRC
+_REPLY_LIMIT = const(67)  # count, 64 bytes, CRC
+_TRIES = const(3)
+# A chip is ready 1.5 ms after the pulse. One more pulse is sent every few milliseconds.
+_READY_MS = const(8)
+_WAKE_MS = const(48)
+# The watchdog puts a chip to sleep 0.7 to 1.7 s after its waking, whatever it is at (tWATCHDOG).
+_WATCHDOG_MS = const(1700)
+_RENEW_MS = const(500)
+# The 608B has no published maximum, and a bus shared with others takes its own time.
+_MARGIN_MS = const(20)
+
+
+class Session:
+    """Keeps the chip at `address` (7 bits) of `bus` awake from `with session:` to the end of the block.
+
+    `bus` is that of ports. TempKey holds from one command to the next, and is gone after the block: the chip is
+    put to sleep however the block is left. Entering raises BusError where no chip wakes.
+    """
+
+    def __init__(self, bus, address):
+        self._bus = bus
+        self._address = address
+        self._command = bytearray(_COMMAND_LIMIT)
+        self._reply = bytearray(_REPLY_LIMIT)
+        self._word = bytearray(1)
+        self._woken = 0
+        self._holding = False  # TempKey holds something that later commands lean on
+        self._unfinished = False  # a command was sent whose end was not seen
+
+    def __enter__(self):
+        self._holding = False
+        try:
+            self._wake()
+        except BaseException:
+            self._put(_SLEEP)
+            raise
+        return self
+
+    def __exit__(self, *exc_info):
+        # A chip that is at work, or gone, does not acknowledge; the watchdog will see to it, and the next
+        # waking allows for it.
+        if not self._put(_SLEEP):
+            self._put(_SLEEP)
+        self._holding = False
+
+    def execute(self, opcode, param1, param2, data, size, longest):
+        """Send a command and return the `size` bytes of its reply (b"" for 0: a bare success is due).
+
+        `longest` is the command's longest execution time in milliseconds. Raises CommandError with the chip's
+        status, PacketError for a reply that stays damaged, BusError where none comes.
+        """
+        bus = self._bus
+        if bus.ticks_diff(bus.ticks_ms(), self._woken) >= _RENEW_MS:
+            self._renew()
+        length = build(self._command, opcode, param1, param2, data)
+        tries = _TRIES
+        while True:
+            tries -= 1
+            try:
+                payload = self._exchange(opcode, length, size, longest)
+                break
+            except CommandError as error:
+                # These two say that the command was not executed, so any command may be sent again.
+                if not tries or error.status not in (_WATCHDOG, _NOT_RECEIVED):
+                    raise
+                if error.status == _WATCHDOG:
+                    self._renew()
+            except (BusError, PacketError):
+                if not tries or self._holding or opcode not in _REPEATABLE:
+                    raise
+                self._put(_SLEEP)
+                self._wake()
+        if opcode == _NONCE:
+            self._holding = True
+        return payload
+
+    def _exchange(self, opcode, length, size, longest):
+        self._send(opcode, length)
+        self._unfinished = True
+        view = memoryview(self._reply)[: max(size, 1) + 3]
+        self._receive(opcode, view, longest)
+        self._unfinished = False
+        tries = _TRIES
+        while True:
+            tries -= 1
+            try:
+                return parse(view, size, opcode)
+            except PacketError:
+                if not tries:
+                    raise
+            # The reply stays in the chip; only its way here was at fault.
+            self._put(_RESET)
+            self._receive(opcode, view, longest)
+
+    def _send(self, opcode, length):
+        view = memoryview(self._command)[:length]
+        try:
+            self._bus.write(self._address, view)
+        except OSError:
+            if self._holding:
+                raise BusError("the chip left before command %02x; what it held is lost" % opcode)
+            # An undelivered command has done nothing. The chip may have gone to sleep.
+            self._wake()
+            try:
+                self._bus.write(self._address, view)
+            except OSError:
+                raise BusError("the chip does not take command %02x" % opcode)
+
+    def _receive(self, opcode, view, longest):
+        bus = self._bus
+        address = self._address
+        start = bus.ticks_ms()
+        longest += _MARGIN_MS
+        while True:
+            # The clock before the read: a host that was held up in between is not the chip's fault.
+            late = bus.ticks_diff(bus.ticks_ms(), start) > longest
+            try:
+                bus.read_into(address, view)
+                return
+            except OSError:
+                if late:
+                    raise BusError("command %02x: no reply after %d ms" % (opcode, longest), True)
+            bus.sleep_ms(1)
+
+    def _wake(self):
+        bus = self._bus
+        view = memoryview(self._reply)[:4]
+        start = bus.ticks_ms()
+        # A command that was abandoned may run until the watchdog ends it; until then no pulse is heard.
+        limit = _WATCHDOG_MS if self._unfinished else _WAKE_MS
+        answered = False
+        while True:
+            late = bus.ticks_diff(bus.ticks_ms(), start) >= limit
+            self._woken = bus.ticks_ms()
+            if self._pulse(view):
+                if view == _WAKE_REPLY:
+                    break
+                answered = True
+                if self._holding:
+                    late = True
+                else:
+                    # Awake all along, with the reply to something older: from sleep it starts afresh.
+                    self._put(_SLEEP)
+            if late:
+                self._refuse_waking(answered, view)
+        self._unfinished = False
+
+    def _refuse_waking(self, answered, view):
+        self._unfinished = False  # Whatever was under way, it has ended by now.
+        if not answered:
+            raise BusError("no chip acknowledges at address %02x" % self._address)
+        # A chip that failed its self-test says so here.
+        parse(view, 0, 0)
+        raise PacketError("the chip gives no wake reply")
+
+    def _pulse(self, view):
+        bus = self._bus
+        try:
+            bus.wake()
+        except OSError:
+            pass  # Then no read succeeds either, and that is reported.
+        start = bus.ticks_ms()
+        while True:
+            bus.sleep_ms(1)
+            late = bus.ticks_diff(bus.ticks_ms(), start) >= _READY_MS
+            try:
+                bus.read_into(self._address, view)
+                return True
+            except OSError:
+                if late:
+                    return False
+
+    def _renew(self):
+        # Idle keeps TempKey, and the waking starts the watchdog anew.
+        if not self._put(_IDLE) and self._holding:
+            raise BusError("the chip left midway; what it held is lost")
+        self._wake()
+
+    def _put(self, word):
+        self._word[0] = word
+        try:
+            self._bus.write(self._address, self._word)
+        except OSError:
+            return False
+        return True

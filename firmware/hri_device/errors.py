@@ -1,0 +1,48 @@
+"""What a secure element, the bus to it and its locks refuse, each as one exception."""
+
+# 508A datasheet DS20005927A, "Status/Error Codes"; 07 and 08 from the public ATECC608 headers.
+_WORDS = {
+    0x00: "done, where data was due",
+    0x01: "does not match (miscompare)",
+    0x03: "cannot parse the command",
+    0x05: "fault in the elliptic curve calculation",
+    0x07: "failed its self-test",
+    0x08: "failed the health test of its random numbers",
+    0x0F: "cannot execute the command in its present state or configuration",
+    0x11: "has only just woken",
+    0xEE: "watchdog about to expire",
+    0xFF: "received the command damaged",
+}
+
+
+class SecureElementError(Exception):
+    """A secure element could not, or would not, do what it was asked."""
+
+
+class BusError(SecureElementError):
+    """No acknowledge from the element; `busy` is True where it is there and still at work."""
+
+    def __init__(self, message, busy=False):
+        super().__init__(message)
+        self.busy = busy
+
+
+class PacketError(SecureElementError):
+    """What came back is damaged, of an impossible length, or not what was written."""
+
+
+class CommandError(SecureElementError):
+    """The element answered the command `opcode` with `status`, other than success."""
+
+    def __init__(self, status, opcode):
+        super().__init__("command %02x: %s (status %02x)" % (opcode, _WORDS.get(status, "unknown"), status))
+        self.status = status
+        self.opcode = opcode
+
+
+class LockedError(SecureElementError):
+    """Refused because of a lock; `state` names what is "locked" or "unlocked", as "config locked"."""
+
+    def __init__(self, message, state):
+        super().__init__(message)
+        self.state = state

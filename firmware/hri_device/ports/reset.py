@@ -1,0 +1,19 @@
+"""Why a board last started, in words."""
+
+# Each port of MicroPython has some of these constants, and some share a value: the first name wins.
+_CAUSES = (
+    ("PWRON_RESET", "power-on"),
+    ("HARD_RESET", "hard reset"),
+    ("WDT_RESET", "watchdog"),
+    ("DEEPSLEEP_RESET", "deep sleep"),
+    ("SOFT_RESET", "soft reset"),
+)
+
+
+def cause(machine):
+    """Return the words for machine.reset_cause(), of a module shaped as MicroPython's machine."""
+    value = machine.reset_cause()
+    for name, words in _CAUSES:
+        if getattr(machine, name, None) == value:
+            return words
+    return "unknown"
