@@ -71,10 +71,12 @@ def _snapshot(kind: Variant, file: StateFile | None, fresh: bool, serial_number:
     name, snapshot = found
     if name != kind.name:
         raise ChipStateError(
-            f"the state file holds an {name}, not an {kind.name}: name that one, or start a new chip"
+            "chip-state",
+            f"the state file holds an {name}, not an {kind.name}",
+            "name that chip, or start a new one",
         )
     if serial_number is not None and Eeprom(snapshot).serial_number != serial_number:
-        raise ChipStateError("the state file holds a chip with another serial number")
+        raise ChipStateError("chip-state", "the state file holds a chip with another serial number")
     return snapshot
 
 

@@ -218,7 +218,7 @@ class Chip:
     def save(self) -> None:
         """Write the state file; raises ChipStateError when that fails or there is none."""
         if self._file is None:
-            raise ChipStateError("this chip has no state file")
+            raise ChipStateError("chip-state", "this chip has no state file")
         self._store(self._core.eeprom)
 
     def close(self) -> None:

@@ -10,13 +10,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hri.errors import StorageError
 from hri.rig.atecc.eeprom import Snapshot
 
 _FORMAT, _VERSION = "hri-virtual-atecc", 1
 
 
-class ChipStateError(Exception):
-    """A chip's state file cannot be used; the message says why and what to do."""
+class ChipStateError(StorageError):
+    """A chip's state file cannot be used."""
 
 
 class ChipInUse(ChipStateError):
@@ -74,14 +75,17 @@ class StateFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ChipStateError(f"cannot open the chip's state {path}: {error.strerror}") from error
+            raise ChipStateError(
+                "chip-state", f"the chip's state {path} cannot be opened: {error.strerror}"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
             raise ChipInUse(
-                f"the chip {path} is in use by another program: "
-                "stop that one, or give this one another state file"
+                "chip-in-use",
+                f"the chip {path} is in use by another program",
+                "stop that one, or give this one another state file",
             ) from None
 
     def _beside(self, suffix: str) -> Path:
@@ -101,16 +105,19 @@ class StateFile:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise ChipStateError(
-                f"the chip's state {self.path} cannot be read: {error}; "
-                "restore it from a copy, or start a new chip"
+                "chip-state",
+                f"the chip's state {self.path} cannot be read: {error}",
+                "restore it from a copy, or start a new chip",
             ) from error
         except OSError as error:
-            raise ChipStateError(f"the chip's state {self.path} cannot be read: {error.strerror}") from error
+            raise ChipStateError(
+                "chip-state", f"the chip's state {self.path} cannot be read: {error.strerror}"
+            ) from error
 
     def save(self, variant: str, snapshot: Snapshot) -> None:
         """Replace the file, whole or not at all; raises ChipStateError, with the old file untouched."""
         if self._lock < 0:
-            raise ChipStateError(f"the chip {self.path} was closed")
+            raise ChipStateError("chip-state", f"the chip {self.path} was closed")
         temporary = self._beside(".tmp")
         try:
             with open(temporary, "wb", opener=_private) as file:
@@ -123,7 +130,9 @@ class StateFile:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise ChipStateError(
-                f"the chip's state {self.path} cannot be written: {error.strerror}"
+                "chip-state",
+                f"the chip's state {self.path} cannot be written: {error.strerror}",
+                "make room, or repair the permissions; the chip is as it was before",
             ) from error
 
     def _sync_folder(self) -> None:
