@@ -32,7 +32,7 @@ class LockRequired(PolicyRefusal):
     def __init__(self, the_plan: Plan) -> None:
         super().__init__(
             "lock-required",
-            "to become a device this chip has to be locked for good, and --lock was not given: nothing was done",
+            "to become a device this chip must be locked for good, and --lock was not given; nothing is done",
             "read the plan (`hri chip plan`), then run the same command with --lock",
         )
         self.plan = the_plan
