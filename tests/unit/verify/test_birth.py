@@ -187,7 +187,6 @@ def test_attestation_by_another_slot() -> None:
         CODE.ATTESTATION_SIGNATURE_INVALID,
         CODE.SLOT_MISMATCH,
         CODE.ATTESTATION_KEY_SIGNS_EXTERNALLY,
-        CODE.SLOT_UNLOCKED,
     )
 
 
