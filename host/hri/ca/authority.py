@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hri.ca.ceremony import hold_ceremony
 from hri.ca.files import disk_errors
@@ -43,6 +44,7 @@ class Authority:
         _check_parts(root, issuing, key)
         identifier = _subject_key_identifier(issuing)
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
+        self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
 
     @classmethod
@@ -140,9 +142,7 @@ class Authority:
         not_before, not_after = self.validity(profile, now)
         extensions = [
             *self._fixed_extensions(profile),
-            x509.Extension(
-                x509.SubjectKeyIdentifier.oid, False, x509.SubjectKeyIdentifier.from_public_key(public_key)
-            ),
+            x509.Extension(x509.SubjectKeyIdentifier.oid, False, _key_identifier(public_key)),
             x509.Extension(x509.SubjectAlternativeName.oid, False, profile.alternative_names(device_id)),
         ]
         # The parts go to the constructor: adding them one by one copies the builder each time.
@@ -164,7 +164,7 @@ class Authority:
 
         Raises ConfigurationError where the authority is not valid at `now`.
         """
-        start, end = self.issuing.not_valid_before_utc, self.issuing.not_valid_after_utc
+        start, end = self._validity
         now = now.astimezone(UTC).replace(microsecond=0)
         if not start <= now < end:
             raise ConfigurationError(
@@ -244,6 +244,12 @@ def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIde
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise _broken("the issuing certificate has no elliptic-curve key") from None
         return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def _key_identifier(public_key: ec.EllipticCurvePublicKey) -> x509.SubjectKeyIdentifier:
+    """SHA-1 of the public key's bits (RFC 5280 section 4.2.1.2, method 1): a name, not a security measure."""
+    point = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return x509.SubjectKeyIdentifier(hashlib.sha1(point, usedforsecurity=False).digest())
 
 
 def _read_certificate(path: Path) -> x509.Certificate:

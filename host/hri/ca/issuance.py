@@ -240,18 +240,17 @@ class Issuer:
         pending = next((item for item in fresh if item.state == "issued"), None)
         if pending is not None:
             raise _live(request.device_id, f"certificate {pending.serial_number}, issued and not confirmed")
-        if active in fresh and active is not None and request.replaces != int(active.serial_number, 16):
+        current = None if active is None else int(active.serial_number, 16)
+        if active is not None and active in fresh and request.replaces != current:
             raise _live(request.device_id, f"certificate {active.serial_number}, active")
-        if request.replaces is not None and (
-            active is None or int(active.serial_number, 16) != request.replaces
-        ):
+        if request.replaces not in (None, current):
             raise PolicyRefusal(
                 "not-active",
                 f"{request.replaces:040x} is not the active certificate of {request.device_id}",
                 "`hri show` names the active one",
             )
         retired = [int(item.serial_number, 16) for item in state.live if item.state == "issued"]
-        return (None if active is None else int(active.serial_number, 16)), retired
+        return current, retired
 
     def _sign(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
@@ -312,8 +311,8 @@ def _live(device_id: str, which: str) -> PolicyRefusal:
     return PolicyRefusal(
         "live-certificate",
         f"the device {device_id} has another live certificate ({which})",
-        "renew with `hri renew`, change the key with `hri rotate`, or finish what was begun by running the same "
-        "command again",
+        "renew with `hri renew`, change the key with `hri rotate`, or finish what was begun by running the "
+        "same command again",
     )
 
 
