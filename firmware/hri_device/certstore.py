@@ -8,18 +8,11 @@ except ImportError:
     const = int
 
 from . import cbor
-from .errors import CommandError, LockedError
 from .link import crc32
-from .request import Refusal
 
 _FORMAT = const(1)
 _ENOENT = const(2)
 _EEXIST = const(17)
-# The certificate slot of the hri-device profile: clear and always writable (docs/profile.md).
-_SLOT = const(8)
-_SLOT_SIZE = const(416)
-_HEADER = const(8)
-_BLOCK = const(32)
 
 
 class Record:
@@ -40,7 +33,8 @@ class DamagedError(Exception):
     """A record is there and cannot be used."""
 
 
-def _decode(body, crc):
+def decode(body, crc):
+    """Return the Record encoded in `body`, whose CRC-32 is `crc` (4 bytes); DamagedError otherwise."""
     # An empty file would pass: the CRC-32 of nothing is 0.
     if not body or crc32(body) != int.from_bytes(crc, "big"):
         raise DamagedError("record damaged")
@@ -127,42 +121,4 @@ class FileStore:
     def _read(self, name):
         with open(name, "rb") as file:
             data = file.read()
-        return _decode(data[:-4], data[-4:])
-
-
-class ChipStore:
-    """Keeps the record in data slot 8 (416 bytes) of the element, for a board without a writable file system.
-
-    Magic "HR", length and CRC-32 (big-endian) of the CBOR that follows. Raises DamagedError where a record
-    cannot be used, Refusal "too-long" where one does not fit, and what the element raises.
-    """
-
-    def __init__(self, element):
-        self._element = element
-
-    def load(self):
-        """Return the stored Record, or None where there is none or the data zone is still open."""
-        try:
-            data = self._element.read_slot(_SLOT, _BLOCK)
-        except (CommandError, LockedError):
-            return None
-        if data[:2] != b"HR":
-            return None
-        end = _HEADER + int.from_bytes(data[2:4], "big")
-        if end > _SLOT_SIZE:
-            raise DamagedError("record damaged")
-        if end > _BLOCK:
-            data += self._element.read_slot(_SLOT, end - _BLOCK, _BLOCK)
-        return _decode(data[_HEADER:end], data[4:_HEADER])
-
-    def save(self, record):
-        """Store `record` in place of any other; a loss of power midway is noticed by the CRC."""
-        body = record.encode()
-        size = len(body)
-        if size > _SLOT_SIZE - _HEADER:
-            raise Refusal("too-long", "certificate: chip slot")
-        data = b"HR" + size.to_bytes(2, "big") + crc32(body).to_bytes(4, "big") + body
-        data += bytes(-len(data) % _BLOCK)
-        # The block with the header last: until then the old header condemns the new body.
-        self._element.write_slot(_SLOT, data[_BLOCK:], _BLOCK)
-        self._element.write_slot(_SLOT, data[:_BLOCK], 0)
+        return decode(data[:-4], data[-4:])

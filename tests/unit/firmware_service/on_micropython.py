@@ -1,4 +1,4 @@
-"""Run by MicroPython itself (see test_on_micropython.py): the vectors, the store and the service, on the real runtime.
+"""Run by MicroPython itself (see test_on_micropython.py): the vectors, the store and the service.
 
 Arguments: the firmware folder, the folder of the vectors, an empty folder. Prints "passed" at the end.
 """
@@ -22,7 +22,7 @@ def vectors(name):
 
 def check(condition, what):
     if not condition:
-        raise Exception("failed: " + what)  # noqa: TRY002 - the script's own end
+        raise Exception("failed: " + what)
 
 
 def refuses(kind, call, what):
@@ -30,7 +30,7 @@ def refuses(kind, call, what):
         call()
     except kind:
         return
-    raise Exception("not refused: " + what)  # noqa: TRY002 - the script's own end
+    raise Exception("not refused: " + what)
 
 
 class Stream:

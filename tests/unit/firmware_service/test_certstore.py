@@ -7,7 +7,8 @@ import types
 
 import pytest
 from hri_device import certstore
-from hri_device.certstore import ChipStore, DamagedError, FileStore, Record
+from hri_device.certstore import DamagedError, FileStore, Record
+from hri_device.chipstore import ChipStore
 from hri_device.errors import CommandError
 from hri_device.request import Refusal
 from unit.firmware_service.fake_element import FakeElement

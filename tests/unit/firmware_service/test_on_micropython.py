@@ -1,4 +1,4 @@
-"""The same vectors, store and service on real MicroPython, from source and as the .mpy files that boards get."""
+"""The vectors, the store and the service on real MicroPython, from source and as .mpy files."""
 
 import subprocess
 from pathlib import Path

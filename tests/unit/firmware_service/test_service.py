@@ -7,7 +7,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from hri_device import service
-from hri_device.certstore import ChipStore, FileStore
+from hri_device.certstore import FileStore
+from hri_device.chipstore import ChipStore
 from hri_device.errors import BusError, CommandError, LockedError, PacketError
 from hri_device.service import Service
 from unit.firmware_service.fake_element import FakeElement, point, raw_signature, verifies
