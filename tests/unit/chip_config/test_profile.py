@@ -1,0 +1,143 @@
+"""The hri-device profile is exactly the reviewed table of docs/profile.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hri.elements.atecc.crc import crc16
+from hri.elements.atecc.profile import BLANK_OTP, KEPT, load_profile, padded_public_key
+from hri.errors import ConfigurationError
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.chip_config.configs import PROFILE, blank
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "profile.md"
+SHIPPED = Path(__file__).parents[3] / "host/hri/elements/atecc/profiles/hri-device.yaml"
+KEY = bytes(range(64))
+
+
+def documented_slots() -> dict[int, tuple[str, int, int]]:
+    """Slot -> title and the two words, from the table in the document."""
+    row = re.compile(r"^\| ([\d, ]+) \| ([^|]+) \| `(0x[0-9A-F]{4})` \| `(0x[0-9A-F]{4})` \|", re.MULTILINE)
+    return {
+        int(number): (title.strip(), int(slot_config, 16), int(key_config, 16))
+        for numbers, title, slot_config, key_config in row.findall(DOCUMENT.read_text(encoding="utf-8"))
+        for number in numbers.split(",")
+    }
+
+
+def test_slots_are_those_of_the_document() -> None:
+    documented = documented_slots()
+    assert sorted(documented) == list(range(16))
+    for slot in PROFILE.slots:
+        title, slot_config, key_config = documented[slot.number]
+        assert (slot.slot_config, slot.key_config) == (slot_config, key_config)
+        assert title.rstrip("s") == slot.title
+
+
+@pytest.mark.parametrize(
+    ("start", "value", "words"),
+    [
+        (16, "C0", "16 address `0xC0`"),
+        (18, "00", "18 CountMatch `00`"),
+        (19, "00", "19 ChipMode `00`"),
+        (52, "FFFFFFFF00000000" * 2, "counters at zero (`FFFFFFFF00000000` twice)"),
+        (68, "00", "68 UseLock `00`"),
+        (69, "00", "69 VolatileKey `00`"),
+        (70, "03F7", "70–71 SecureBoot `03 F7`"),
+        (72, "00" * 12, "72–83 zero"),
+        (88, "FFFF", "88–89 SlotLocked `FF FF`"),
+        (90, "0660", "90–91 ChipOptions `06 60`"),
+        (92, "00000000", "92–95 X509format zero"),
+    ],
+)
+def test_other_bytes_are_those_of_the_document(start: int, value: str, words: str) -> None:
+    assert words in DOCUMENT.read_text(encoding="utf-8")
+    length = len(value) // 2
+    assert PROFILE.config_bytes(blank())[start : start + length] == bytes.fromhex(value)
+
+
+@given(st.binary(min_size=128, max_size=128))
+def test_only_the_chips_own_bytes_are_kept(base: bytes) -> None:
+    config = PROFILE.config_bytes(base)
+    fixed = PROFILE.config_bytes(bytes(128))
+    assert all(config[at] == (base if at in KEPT else fixed)[at] for at in range(128))
+    assert frozenset({*range(16), 84, 85, 86, 87}) == KEPT
+
+
+def test_roles() -> None:
+    assert PROFILE.identity_slot == 0
+    assert PROFILE.attestation_slot == 1
+    assert PROFILE.rotatable_slots == (2, 3, 4)
+    assert PROFILE.identity_slots == {0, 2, 3, 4}
+    assert (PROFILE.certificate_slot, PROFILE.trust_anchor_slot, PROFILE.operator_slot) == (8, 13, 14)
+
+
+def test_every_slot_that_is_no_private_key_is_written_in_full() -> None:
+    contents = PROFILE.data_slots(KEY, None)
+    assert list(contents) == list(range(5, 16))
+    assert [len(content) for content in contents.values()] == [36] * 3 + [416] + [72] * 7
+    assert contents[14] == bytes(4) + KEY[:32] + bytes(4) + KEY[32:]
+    assert all(not any(content) for number, content in contents.items() if number != 14)
+
+
+def test_trust_anchor_goes_to_its_slot() -> None:
+    assert PROFILE.data_slots(KEY, KEY[::-1])[13] == padded_public_key(KEY[::-1])
+
+
+def test_data_checksum_covers_slots_in_order_then_otp() -> None:
+    contents = PROFILE.data_slots(KEY, None)
+    expected = crc16(b"".join(contents[number] for number in range(5, 16)) + BLANK_OTP)
+    assert PROFILE.data_crc(dict(reversed(contents.items()))) == expected
+    assert PROFILE.data_crc(contents, otp=bytes(64)) != expected
+
+
+def test_data_checksum_of_part_of_the_zone_is_refused() -> None:
+    contents = PROFILE.data_slots(KEY, None)
+    with pytest.raises(ValueError, match="every slot"):
+        PROFILE.data_crc({number: content for number, content in contents.items() if number != 9})
+    with pytest.raises(ValueError, match="in full"):
+        PROFILE.data_crc(contents | {8: bytes(415)})
+
+
+@pytest.mark.parametrize("length", [0, 63, 65, 72])
+def test_a_key_has_64_bytes(length: int) -> None:
+    with pytest.raises(ValueError, match="64 bytes"):
+        PROFILE.data_slots(bytes(length), None)
+
+
+def test_profile_from_a_file(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.yaml"
+    copy.write_text(SHIPPED.read_text(encoding="utf-8").replace("name: hri-device", "name: mine"))
+    assert load_profile(copy).config_bytes(bytes(128)) == PROFILE.config_bytes(bytes(128))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('  19: "00" ', '  119: "00" '),
+        ('  17: "00" ', '  84: "00" '),
+        ("role: identity,", "role: rotatable,"),
+        ("slot: 7,", "slot: 8,"),
+        ("slot_config: 0x2081", "slot_config: 0x12081"),
+        ("version: 1", "version: 1\nsurprise: 1"),
+        ("name: hri-device", "name: ["),
+        ('"03F7"', '"03F"'),
+    ],
+)
+def test_a_profile_that_is_none_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "broken.yaml"
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_profile(file)
+    assert raised.value.code == "profile-invalid"
+
+
+@pytest.mark.parametrize("name", ["no-such-profile", "../hri-device", ""])
+def test_a_profile_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        load_profile(name)
