@@ -1,4 +1,10 @@
-"""What every secure element offers to the roles built on it (csr, attestation, service)."""
+"""What every secure element offers to the roles built on it (csr, attestation, service).
+
+The base for elements that offer a part of it. One that offers all need not derive from it, and spares its
+board the memory.
+"""
+
+# ruff: noqa: ARG002 - the arguments are the interface
 
 from .errors import SecureElementError
 

@@ -2,16 +2,16 @@
 
 # 508A datasheet DS20005927A, "Status/Error Codes"; 07 and 08 from the public ATECC608 headers.
 _WORDS = {
-    0x00: "done, where data was due",
-    0x01: "does not match (miscompare)",
-    0x03: "cannot parse the command",
-    0x05: "fault in the elliptic curve calculation",
-    0x07: "failed its self-test",
-    0x08: "failed the health test of its random numbers",
-    0x0F: "cannot execute the command in its present state or configuration",
-    0x11: "has only just woken",
+    0x00: "no data",
+    0x01: "miscompare",
+    0x03: "parse error",
+    0x05: "ECC fault",
+    0x07: "self-test failed",
+    0x08: "health test failed",
+    0x0F: "not allowed in the present state or configuration",
+    0x11: "just woken",
     0xEE: "watchdog about to expire",
-    0xFF: "received the command damaged",
+    0xFF: "damaged on the way to the chip",
 }
 
 

@@ -1,4 +1,4 @@
-"""One method a command of the datasheet, and no policy (508A datasheet DS20005927A, "Command descriptions")."""
+"""One method a command, and no policy (508A datasheet DS20005927A, "Command descriptions")."""
 
 try:
     from micropython import const
@@ -71,7 +71,10 @@ class Commands:
         return self._execute(_RANDOM, mode, 0, b"", 32, _RANDOM_MS)
 
     def nonce(self, mode, num_in):
-        """Load TempKey: modes 0 and 1 mix 20 bytes with RandOut and return it (32), mode 3 takes 32 as they are."""
+        """Load TempKey: modes 0 and 1 mix 20 bytes with RandOut and return that (32 bytes).
+
+        Mode 3 takes 32 bytes as they are and returns b"".
+        """
         size = 0 if mode & _PASS_THROUGH == _PASS_THROUGH else 32
         return self._execute(_NONCE, mode, 0, num_in, size, _NONCE_MS)
 
@@ -80,20 +83,22 @@ class Commands:
         self._execute(_GENDIG, zone, key_id, other, 0, _GENDIG_MS)
 
     def genkey(self, mode, slot, other=b""):
-        """Return the public key (64) of `slot`: mode bit 2 creates the key first, bit 3 digests it into TempKey.
+        """Return the public key (64 bytes) of `slot`.
 
-        Mode bit 4 only digests a public key that is stored, and returns b"".
+        Mode bit 2 creates the key first, bit 3 digests it into TempKey. Mode bit 4 only digests a public key
+        that is stored, and returns b"".
         """
         size = 0 if mode & _DIGEST_OF_OTHER else 64
         return self._execute(_GENKEY, mode, slot, other, size, _GENKEY_MS)
 
     def sign(self, mode, slot):
-        """Return the signature (64) by the key in `slot`: mode 0x80 of TempKey, 0x40 of the internal message."""
+        """Return the signature (64 bytes) by `slot`: mode 0x80 of TempKey, 0x40 of the internal message."""
         return self._execute(_SIGN, mode, slot, b"", 64, _SIGN_MS)
 
     def verify(self, mode, key_id, data):
-        """Verify the signature in `data` against TempKey: mode 0 by slot `key_id`, mode 2 by the key in `data`.
+        """Verify the signature in `data` against TempKey.
 
+        Mode 0 takes the key in slot `key_id`; mode 2 that in `data`, of the curve `key_id` (4 for P-256).
         Raises CommandError with status 1 where it does not match.
         """
         self._execute(_VERIFY, mode, key_id, data, 0, _VERIFY_MS)

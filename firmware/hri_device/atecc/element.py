@@ -17,10 +17,9 @@ _DIGEST = const(32)
 _KEY = const(64)
 _NUM_IN = const(20)
 
-# Word addresses of the config zone (508A datasheet, table "Configuration zone"): 0 to 15 are the maker's, 84 to
-# 87 change by UpdateExtra and Lock alone. A block write may not touch either, so only blocks 1 and 3 take one.
+# Words of the config zone (508A datasheet, "Configuration zone"): bytes 0 to 15 are the maker's, 84 to 87
+# change by UpdateExtra and Lock alone. A block write may touch neither, so only blocks 1 and 3 take one.
 _FIRST_WORD = const(4)
-_LAST_WORD = const(31)
 _LOCK_WORD = const(21)
 _SLOT_LOCKED_WORD = const(22)
 _UNLOCKED = const(0x55)
@@ -51,7 +50,7 @@ def _expect(name, value, size):
 
 def _slot_size(slot):
     if not 0 <= slot <= 15:
-        raise ValueError("slot %d: there are 0 to 15" % slot)
+        raise ValueError("slot %d is not 0 to 15" % slot)
     if slot < 8:
         return 36
     return 416 if slot == 8 else 72
@@ -182,14 +181,14 @@ class ATECC608:
     def lock_data(self, crc):
         """Lock the data and OTP zones. This cannot be undone.
 
-        `crc` is that of what was written: the slots in ascending order without ECC private keys, then OTP (508A
-        datasheet, Lock); the chip refuses another. Raises LockedError where the data zone is locked already or
-        the configuration zone is not.
+        `crc` is that of what was written: the slots in ascending order without ECC private keys, then OTP
+        (508A datasheet, Lock); the chip refuses another. Raises LockedError where the data zone is locked
+        already or the configuration zone is not.
         """
         with self._session:
             lock_bytes = self._commands.read(CONFIG, _LOCK_WORD, _WORD)
             if lock_bytes[3] == _UNLOCKED:
-                raise LockedError("the configuration zone must be locked first", "config unlocked")
+                raise LockedError("lock the configuration zone first", "config unlocked")
             if lock_bytes[2] != _UNLOCKED:
                 raise LockedError("the data zone is locked already", "data locked")
             self._commands.lock(_LOCK_DATA, crc)
@@ -234,14 +233,14 @@ class ATECC608:
     def write_slot(self, slot, data, offset=0):
         """Write `data` in clear into `slot` at `offset`, both in whole words (4 bytes).
 
-        Before the data zone is locked, and into a secret slot ever, the chip takes blocks of 32 bytes only; so
-        then write a slot in full, or up to a block's end. The short last block of a slot goes as one that is
-        padded with zeros, which the chip drops (public ATECC608 variant pages, "Data Zone - Clear Text
+        Before the data zone is locked, and into a secret slot ever, the chip takes blocks of 32 bytes only,
+        so then write a slot in full, or up to a block's end. The short last block of a slot goes as one that
+        is padded with zeros, which the chip drops (public ATECC608 variant pages, "Data Zone - Clear Text
         Write"). Raises LockedError where the slot is locked.
         """
         size = _slot_size(slot)
         if offset < 0 or offset % _WORD or len(data) % _WORD:
-            raise ValueError("slot %d: whole words of 4 bytes only" % slot)
+            raise ValueError("whole words of 4 bytes only")
         if offset + len(data) > size:
             raise ValueError("slot %d holds %d bytes" % (slot, size))
         try:
@@ -344,9 +343,9 @@ class ATECC608:
     def state(self, slot, nonce, attestation_slot):
         """Have the attestation key sign the key in `slot`, its policy and the whole configuration zone.
 
-        Nonce (random, `nonce`, 20 bytes), GenDig over config blocks 0 to 3, GenKey (08, slot), Sign (internal,
-        whole serial number). Returns (random 32, public key 64, signature 64, attestation public key 64,
-        config 128). 508A datasheet, GenDig, GenKey and Sign, and docs/protocol.md, "What is signed".
+        Nonce (random, `nonce`, 20 bytes), GenDig over config blocks 0 to 3, GenKey (08, slot), Sign
+        (internal, whole serial number). Returns (random 32, public key 64, signature 64, attestation public
+        key 64, config 128). 508A datasheet, GenDig, GenKey and Sign, and docs/protocol.md, "What is signed".
         """
         _slot_size(slot)
         _slot_size(attestation_slot)

@@ -40,8 +40,8 @@ _MARGIN_MS = const(20)
 class Session:
     """Keeps the chip at `address` (7 bits) of `bus` awake from `with session:` to the end of the block.
 
-    `bus` is that of ports. TempKey holds from one command to the next, and is gone after the block: the chip is
-    put to sleep however the block is left. Entering raises BusError where no chip wakes.
+    `bus` is that of ports. TempKey holds from one command to the next, and is gone after the block: the chip
+    is put to sleep however the block is left. Entering raises BusError where no chip wakes.
     """
 
     def __init__(self, bus, address):
@@ -164,8 +164,8 @@ class Session:
                     break
                 answered = True
                 if self._holding:
-                    late = True
-                else:
+                    late = True  # Another try would begin with the loss of what it held.
+                elif not late:
                     # Awake all along, with the reply to something older: from sleep it starts afresh.
                     self._put(_SLEEP)
             if late:

@@ -39,8 +39,8 @@ def ticks_diff(a, b):
 class I2CBus:
     """The bus of `i2c`, shaped as busio.I2C, which must run at 100 kHz or less.
 
-    A busio.I2C keeps one frequency for life, and the wake pulse is the address byte 0, which lasts the needed 60
-    us only at that speed (508A datasheet, tWLO).
+    A busio.I2C keeps one frequency for life, and the wake pulse is the address byte 0, which lasts the needed
+    60 us only at that speed (508A datasheet, tWLO).
     """
 
     def __init__(self, i2c):

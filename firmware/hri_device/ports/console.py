@@ -4,7 +4,7 @@ import select
 
 
 class Console:
-    """Bytes from `stdin` to `stdout`, both binary and unbuffered; `source` is what select.poll takes for stdin.
+    """Bytes from `stdin` to `stdout`, both binary and unbuffered; `source` is stdin as select.poll takes it.
 
     None of the runtimes reads "what is there" without waiting for the buffer to fill, so a byte is read only
     when there is one.
@@ -26,7 +26,7 @@ class Console:
         return False
 
     def read_into(self, buf):
-        """Read what is there into `buf` and return how many bytes that was; 0 also where the stream has ended."""
+        """Read what is there into `buf` and return how many bytes; 0 also where the stream has ended."""
         size = len(buf)
         count = 0
         while count < size and self.wait(0) and self._stdin.readinto(self._byte):

@@ -171,7 +171,7 @@ def serial_stream():
 
 
 def reset_cause():
-    """Return why the board last started, where its supervisor says; else "process", for a program was started."""
+    """Return why the board last started, where a supervisor knows; else "process": a program was started."""
     try:
         import machine
     except ImportError:

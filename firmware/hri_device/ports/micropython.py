@@ -9,8 +9,8 @@ from micropython import const
 
 from . import console, reset
 
-# At 100 kHz the eight low bits of an address byte of zero last 80 us; the chip wakes after 60 (508A datasheet,
-# tWLO). At 400 kHz they last 20.
+# At 100 kHz the eight low bits of an address byte of zero last 80 us, and at 400 kHz 20; the chip wakes after
+# 60 (508A datasheet, tWLO).
 _PULSE_HZ = const(100_000)
 _CTRL_C = const(3)
 
