@@ -257,7 +257,7 @@ def _read_certificate(path: Path) -> x509.Certificate:
         pem = path.read_bytes()
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise _broken(f"{path} is not a PEM certificate") from error
 
 

@@ -86,9 +86,10 @@ def hold_ceremony(
         files["root.key"] = (root_pem, 0o600)
     else:
         root_path = root_out / root_key_name(root)
-        # Before the authority itself: an orphaned root key harms nobody, an authority without its root would.
-        write_atomically(root_path, root_pem, 0o600)
     try:
+        if root_out is not None:
+            # Before the authority: an orphaned root key harms nobody, an authority without its root would.
+            write_atomically(root_path, root_pem, 0o600)
         _place(folder, files)
     except BaseException:
         if root_out is not None:

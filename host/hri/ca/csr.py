@@ -49,7 +49,7 @@ def check_csr(der: bytes) -> CheckedCsr:
         public_key = csr.public_key()
         names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         algorithm = csr.signature_algorithm_oid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise _refusal("csr-malformed", "the request is not a well-formed PKCS#10 request") from error
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(
         public_key.curve, ec.SECP256R1
