@@ -92,7 +92,8 @@ def hold_ceremony(
             write_atomically(root_path, root_pem, 0o600)
         _place(folder, files)
     except BaseException:
-        if root_out is not None:
+        # Not once the authority is in place, though the sync after that may have failed: it needs its root.
+        if root_out is not None and not folder.exists():
             root_path.unlink(missing_ok=True)
         raise
     return CeremonyResult(folder, root_path)

@@ -78,10 +78,18 @@ def test_one_refusal_is_one_callers(
 
 
 def test_a_failing_registry_is_everybodys(
-    recorder: _Recorder, registry: Registry, make_csr: MakeCsr, profile: Profile, now: datetime
+    recorder: _Recorder,
+    registry: Registry,
+    make_csr: MakeCsr,
+    profile: Profile,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def full(_ids: object) -> object:
+        raise StorageError("disk-full", "the disk is full")
+
     requests = _requests(registry, make_csr, profile, now, 2)
-    registry.issuance_state = lambda ids: (_ for _ in ()).throw(StorageError("disk-full", "full"))  # type: ignore[method-assign]
+    monkeypatch.setattr(registry, "issuance_state", full)
     recorder.go.set()
     with GroupCommit(recorder, lambda: now) as group:
         futures = [group.submit(request) for request in requests]
