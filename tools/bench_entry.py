@@ -8,8 +8,7 @@ from typing import Any
 class Entry:
     """A measure: `value` in `unit`; `limit` is the least possible as the same run found it, or None.
 
-    `ratio` is value / limit, or limit / value for rates, so that a rate's ratio is the share of the limit that
-    was reached. `goal` is in words; `holds` says whether it was met.
+    `ratio` is value / limit: of a rate the share of the limit that was reached, of a time the multiple of it. `goal` is in words; `holds` says whether it was met.
     """
 
     value: float
@@ -55,4 +54,6 @@ def share_of_rate(value: float, limit: float, unit: str, least: float) -> Entry:
 def multiple_of_time(value: float, limit: float, unit: str, most: float) -> Entry:
     """Return a time that should take at most `most` times the time `limit`."""
     ratio = round(value / limit, 3)
-    return Entry(round(value, 2), unit, f"at most {most:g} times the limit", ratio <= most, round(limit, 2), ratio)
+    return Entry(
+        round(value, 2), unit, f"at most {most:g} times the limit", ratio <= most, round(limit, 2), ratio
+    )

@@ -10,18 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench_entry import Entry, at_most, reported
-from mpremote.transport_serial import SerialTransport
-
 from hri.rig.atecc import open_chip
 from hri.rig.boards import BoardClock, open_board
 from hri.rig.bus import Bus
 from hri.rig.runtimes import compile_package
+from mpremote.transport_serial import SerialTransport
 
 ROOT = Path(__file__).resolve().parent.parent
 _PACKAGE = ROOT / "firmware" / "hri_device"
-# What one board carries: the roles, the chip's driver and one port. The other ports and the secure-boot or TLS
-# extras are not part of the core.
-_NOT_CORE = ("ports/circuitpython.mpy", "ports/cpython.mpy", "tls.mpy")
+# A board carries the roles, the chip's driver and one port, not the other platforms' ports, nor the store for
+# boards without a writable file system.
+_NOT_CORE = ("ports/circuitpython.mpy", "ports/cpython.mpy", "chipstore.mpy")
 _ADAFRUIT = ("adafruit_atecc", "adafruit_bus_device", "adafruit_binascii")
 _SIZE_GOAL = 20 * 1024
 _RAM_GOAL = 40 * 1024
@@ -47,9 +46,7 @@ def _adafruit(folder: Path) -> dict[str, bytes]:
     out = folder / "compiled"
     compile_package(sources / "lib", out)
     # The SPI half of bus_device is not imported for an I2C chip.
-    return {
-        str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.mpy") if p.name != "spi_device.mpy"
-    }
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.mpy") if p.name != "spi_device.mpy"}
 
 
 @contextmanager
@@ -95,10 +92,14 @@ def measure() -> dict[str, Entry]:
             _RAM_GOAL,
         ),
         "adafruit.mpy": reported(
-            sum(map(len, theirs.values())), "bytes", "adafruit-circuitpython-atecc with its helpers, beside ours"
+            sum(map(len, theirs.values())),
+            "bytes",
+            "adafruit-circuitpython-atecc with its helpers, beside ours",
         ),
         "adafruit.ram_after_import": reported(
-            kept_after("import adafruit_atecc.adafruit_atecc, adafruit_atecc.adafruit_atecc_cert_util", theirs),
+            kept_after(
+                "import adafruit_atecc.adafruit_atecc, adafruit_atecc.adafruit_atecc_cert_util", theirs
+            ),
             "bytes",
             "adafruit-circuitpython-atecc with its helpers, beside ours",
         ),

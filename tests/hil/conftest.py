@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 from hil_bench import Bench, hri
-
-from hri.rig.runtimes import compile_package
-
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+from hri.rig.firmware import device_package as compiled_package
 
 
 @pytest.fixture(scope="session")
-def device_package(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def device_package() -> dict[str, bytes]:
     """The device package as it goes onto a board: compiled, with main.py."""
-    folder = tmp_path_factory.mktemp("package")
-    compile_package(FIRMWARE / "hri_device", folder / "hri_device")
-    package = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.mpy")}
-    return package | {"main.py": (FIRMWARE / "main.py").read_bytes()}
+    return compiled_package()
 
 
 @pytest.fixture(scope="session", params=["unix", "rpi_pico"])

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from hil_bench import Bench
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("identity")]

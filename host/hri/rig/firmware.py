@@ -1,0 +1,41 @@
+"""The device package as it goes onto a virtual board: compiled, with its entry point.
+
+Only its files are handled here; the rig shares no code with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hri.rig.runtimes import compile_package
+from hri.rig.runtimes.cache import checkout_root
+
+_PACKAGE = "hri_device"
+_ENTRY = "main.py"
+
+
+def firmware_folder() -> Path:
+    """Return the folder with `hri_device` and its entry points: the checkout's, or the one in the wheel.
+
+    Raises FileNotFoundError where there is neither.
+    """
+    checkout = checkout_root()
+    folder = checkout / "firmware" if checkout else Path(__file__).parent / "device"
+    if not (folder / _PACKAGE).is_dir():
+        raise FileNotFoundError(f"no {_PACKAGE} in {folder}; install hri again")
+    return folder
+
+
+def device_package(folder: Path | None = None) -> dict[str, bytes]:
+    """Compile the device package; returns path on the board -> content.
+
+    `folder` is another folder with `hri_device` and `main.py`. Raises FileNotFoundError,
+    RuntimeUnavailableError, SyntaxError.
+    """
+    source = folder or firmware_folder()
+    with tempfile.TemporaryDirectory(prefix="hri-device-") as scratch:
+        out = Path(scratch)
+        compile_package(source / _PACKAGE, out / _PACKAGE)
+        package = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*.mpy"))}
+    return package | {_ENTRY: (source / _ENTRY).read_bytes()}
