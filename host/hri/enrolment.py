@@ -35,14 +35,19 @@ def enrol(
     steps: Steps,
     *,
     replaces: int | None = None,
+    resume: CertificateRecord | None = None,
 ) -> IssuedCertificate:
     """Bring the key of `identity` to an active certificate on the board, from wherever that stands.
 
     The certificate is durable in the registry before the board gets it, and active only after the board has
     answered a challenge with it. `replaces` is the serial number of the active certificate whose place it
-    takes, which stays in force until then. Raises PolicyRefusal, DeviceError, StorageError.
+    takes, which stays in force until then; `resume` is one that was issued and not confirmed.
+
+    Raises PolicyRefusal, DeviceError, StorageError.
     """
-    record = live_certificate_of_key(context, device_id, identity.public_key)
+    record = resume
+    if record is None and replaces is None:
+        record = live_certificate_of_key(context, device_id, identity.public_key)
     if record is None:
         issued = _issue(board, context, identity, device_id, steps, replaces)
     else:

@@ -45,6 +45,7 @@ class Passphrases:
         self._files = dict(files or {})
         self._keyring = keyring
         self._ask = ask
+        self._prompted: set[PassphraseName] = set()
 
     def get(self, name: PassphraseName) -> bytes:
         """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
@@ -59,6 +60,10 @@ class Passphrases:
             )
         return found
 
+    def prompted(self, name: PassphraseName) -> bool:
+        """Return whether the last passphrase of this name came from a prompt, where one mistypes."""
+        return name in self._prompted
+
     def _find(self, name: PassphraseName) -> bytes | None:
         variable = f"HRI_{name.upper()}_PASSPHRASE"
         if variable in self._environ:
@@ -72,7 +77,10 @@ class Passphrases:
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
-        return self._ask(name) if self._ask else None
+        answer = self._ask(name) if self._ask else None
+        if answer is not None:
+            self._prompted.add(name)
+        return answer
 
 
 def keyring_lookup(home: Path) -> Callable[[PassphraseName], str | None] | None:

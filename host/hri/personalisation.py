@@ -90,13 +90,19 @@ class Personalisation:
         PolicyRefusal for a chip that is not ours to change, DeviceError.
         """
         with self._steps.step("plan"):
-            self._refuse_foreign(info)
+            self.refuse_foreign(info)
             if not self._lock and not self._is_complete(info):
                 raise LockRequired(plan(info.config, self._profile))
         if not info.config_locked:
-            info = self._configure(info)
+            with self._steps.step("configure"):
+                self.write_configuration(info)
+            with self._steps.step("lock-config"):
+                info = self.lock_configuration()
         if not info.data_locked:
-            info = self._personalise(info)
+            with self._steps.step("personalise"):
+                self.write_data(info)
+            with self._steps.step("lock-data"):
+                info = self.lock_data(info)
         if not info.slot_locked(self._profile.attestation_slot):
             with self._steps.step("attestation-key"):
                 info = self._endorse(info)
@@ -111,7 +117,8 @@ class Personalisation:
         slots = (self._profile.attestation_slot, self._profile.identity_slot)
         return info.config_locked and info.data_locked and all(info.slot_locked(slot) for slot in slots)
 
-    def _refuse_foreign(self, info: ElementInfo) -> None:
+    def refuse_foreign(self, info: ElementInfo) -> None:
+        """Raise PolicyRefusal for a chip that was locked with something else, or by somebody else."""
         serial = info.serial_number.hex()
         obstacle = plan(info.config, self._profile).obstacle
         if obstacle:
@@ -131,42 +138,56 @@ class Personalisation:
                     _LOCKED_ELSEWHERE,
                 )
 
-    def _configure(self, info: ElementInfo) -> ElementInfo:
-        with self._steps.step("configure"):
-            wanted = self._profile.config_bytes(info.config)
-            errors = [f for f in lint(wanted, present=info.config) if f.severity == "error"]
-            if errors:
-                raise PolicyRefusal(
-                    "lint",
-                    f"the configuration would spoil this chip: {errors[0].message}",
-                    "run `hri chip lint`",
-                )
-            if info.config != wanted and self._board.write_config(info.serial_number, wanted) != wanted:
-                raise _unsaved("the configuration zone")
-        with self._steps.step("lock-config"):
-            locked = self._board.lock_config(info.serial_number, crc16(wanted))
-            after = self._board.chip_info()
-            if not after.config_locked or differing_bytes(locked, wanted):
-                raise _unsaved("the lock of the configuration zone")
-            return after
+    def write_configuration(self, info: ElementInfo) -> None:
+        """Write the profile's configuration and read it back; raises PolicyRefusal where lint refuses it."""
+        wanted = self._profile.config_bytes(info.config)
+        errors = [f for f in lint(wanted, present=info.config) if f.severity == "error"]
+        if errors:
+            raise PolicyRefusal(
+                "lint",
+                f"the configuration would spoil this chip: {errors[0].message}",
+                "use another chip, or run `hri chip lint`",
+            )
+        if info.config != wanted and self._board.write_config(info.serial_number, wanted) != wanted:
+            raise _unsaved("the configuration zone")
 
-    def _personalise(self, info: ElementInfo) -> ElementInfo:
-        serial = info.serial_number
-        with self._steps.step("personalise"):
-            for slot, content in self._contents.items():
-                self._board.write_slot(serial, slot, 0, content)
-        with self._steps.step("lock-data"):
-            try:
-                self._board.lock_data(serial, self._profile.data_crc(self._contents))
-            except DeviceRefused as refused:
-                # The answer to an earlier attempt was lost: what matters is what the chip now holds.
-                if refused.code != "locked":
-                    raise
-            after = self._board.chip_info()
-            if not after.data_locked:
-                raise _unsaved("the lock of the data zone")
-            self._refuse_foreign(after)
-            return after
+    def lock_configuration(self) -> ElementInfo:
+        """Lock the configuration zone for good, with the CRC of what is read now; return the chip after it.
+
+        Raises PolicyRefusal where what is read is not the profile.
+        """
+        info = self._board.chip_info()
+        wanted = self._profile.config_bytes(info.config)
+        if info.config != wanted:
+            raise PolicyRefusal(
+                "not-configured",
+                "the chip does not hold the configuration that is to be locked",
+                "write it first with `hri chip apply`",
+            )
+        locked = self._board.lock_config(info.serial_number, crc16(info.config))
+        after = self._board.chip_info()
+        if not after.config_locked or differing_bytes(locked, wanted):
+            raise _unsaved("the lock of the configuration zone")
+        return after
+
+    def write_data(self, info: ElementInfo) -> None:
+        """Write every data slot in full; until the zone is locked none of them can be read back."""
+        for slot, content in self._contents.items():
+            self._board.write_slot(info.serial_number, slot, 0, content)
+
+    def lock_data(self, info: ElementInfo) -> ElementInfo:
+        """Lock the data zone for good, with the CRC of what `write_data` writes; return the chip after it."""
+        try:
+            self._board.lock_data(info.serial_number, self._profile.data_crc(self._contents))
+        except DeviceRefused as refused:
+            # The answer to an earlier attempt was lost: what matters is what the chip now holds.
+            if refused.code != "locked":
+                raise
+        after = self._board.chip_info()
+        if not after.data_locked:
+            raise _unsaved("the lock of the data zone")
+        self.refuse_foreign(after)
+        return after
 
     def _endorse(self, info: ElementInfo) -> ElementInfo:
         slot, serial = self._profile.attestation_slot, info.serial_number

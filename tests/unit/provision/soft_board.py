@@ -102,7 +102,7 @@ class SoftBoard:
         args: Mapping[str, Any],
         *,
         authorisation: bytes | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - nothing here is late
     ) -> dict[str, Any]:
         number = len(self.ops)
         self.ops.append(op)

@@ -127,7 +127,7 @@ def test_a_chip_of_another_authority_is_refused(board, connect, context):
     assert board.changes == []
 
 
-def test_a_permanent_key_without_a_record_of_its_birth_is_refused(board, connect, context, authority):
+def test_a_permanent_key_without_a_record_of_its_birth_is_refused(board, connect, context):
     from hri.registry import Registry
 
     provision(connect, context, lock=True)
@@ -139,7 +139,7 @@ def test_a_permanent_key_without_a_record_of_its_birth_is_refused(board, connect
     assert board.changes == []
 
 
-def test_a_revoked_device_is_refused(board, connect, context):
+def test_a_revoked_device_is_refused(connect, context):
     result = provision(connect, context, lock=True)
     context.registry.revoke(result.device_id, "keyCompromise", context.now())
 
@@ -278,7 +278,7 @@ def test_the_time_for_all_steps_is_limited(connect, context):
     assert error.value.code == "enrollment-timeout"
 
 
-def test_a_board_without_a_working_chip_says_so(board, context):
+def test_a_board_without_a_working_chip_says_so(context):
     class Chipless(SoftBoard):
         def _hello(self, args, authorisation):
             return super()._hello(args, authorisation) | {

@@ -1,0 +1,5 @@
+"""`python -m hri.cli`."""
+
+from hri.cli import main
+
+main()

@@ -1,0 +1,160 @@
+"""`hri ca`: make the authority, hand out what is public of it, issue for a CSR by hand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hri.ca.authority import Authority
+from hri.ca.files import disk_errors
+from hri.cli.state import State, state_of
+from hri.context import Context, utc_now
+from hri.errors import ConfigurationError, StorageError
+from hri.home import PassphraseName
+from hri.lifecycle import publish_crl
+from hri.manual_issue import issue_by_hand
+
+app = typer.Typer(help="The certification authority.", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    organisation: Annotated[str | None, typer.Option(help="Organisation (O) in the CA certificates.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the authority, in the CA certificates.")] = "HRI",
+    root_out: Annotated[
+        Path | None, typer.Option(help="Put the root's key into this folder, off this machine's home.")
+    ] = None,
+) -> None:
+    """Make a root CA, an issuing CA and an operator key."""
+    state = state_of(context)
+    config = state.home.config()
+    if state.home.has_authority():
+        raise ConfigurationError(
+            "ca-exists", f"there is an authority in {state.home.path} already", "use it, or another --home"
+        )
+    root_passphrase, ca_passphrase = _new_passphrase(state, "root"), _new_passphrase(state, "ca")
+    made = Authority.create(
+        state.home.path,
+        organisation=organisation or config.certificate_authority.organisation,
+        common_name=name,
+        root_passphrase=root_passphrase,
+        ca_passphrase=ca_passphrase,
+        root_out=root_out,
+        now=utc_now(),
+    )
+    with state.home.registry() as registry:
+        publish_crl(Context(config, registry, made, None, station=""), state.home.crl_path().parent)
+    fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
+    state.output.result(
+        {
+            "home": str(state.home.path),
+            "root": made.root.subject.rfc4514_string(),
+            "issuing": made.issuing.subject.rfc4514_string(),
+            "root_fingerprint": fingerprint,
+        },
+        f"authority made in {state.home.path}",
+        f"  root     {made.root.subject.rfc4514_string()}, SHA-256 {fingerprint}",
+        f"  issuing  {made.issuing.subject.rfc4514_string()}",
+    )
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    root: Annotated[bool, typer.Option("--root", help="The root certificate, the trust anchor.")] = False,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Issuing and root certificate (the default).")
+    ] = False,
+    crl: Annotated[
+        bool, typer.Option("--crl", help="The revocation list, made anew if it is out of date.")
+    ] = False,
+) -> None:
+    """Print a public part of the authority as PEM."""
+    state = state_of(context)
+    if root + chain + crl > 1:
+        raise ConfigurationError(
+            "usage", "one of --root, --chain and --crl at a time", "see `hri ca export --help`"
+        )
+    authority = Authority.open_public(state.home.path)
+    if crl:
+        pem = _current_crl(state).public_bytes(Encoding.PEM)
+    else:
+        pem = authority.root_pem() if root else authority.chain_pem()
+    if state.output.as_json:
+        state.output.json({"pem": pem.decode("ascii")})
+    else:
+        state.output.raw(pem.decode("ascii"))
+
+
+@app.command()
+def issue(
+    context: typer.Context,
+    csr: Annotated[Path, typer.Option(help="PKCS#10 request, PEM or DER; - for standard input.")],
+    profile: Annotated[str, typer.Option(help="Certificate profile.")] = "default",
+    device_id: Annotated[
+        str | None, typer.Option(help="Device id (default: the request's common name).")
+    ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="State evidence for this very request, as the board gave it.")
+    ] = None,
+    unattested: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Issue without evidence; the reason stays on record.")
+    ] = None,
+) -> None:
+    """Issue a certificate for a request from elsewhere; PEM on standard output."""
+    state = state_of(context)
+    if evidence is not None and unattested is not None:
+        raise ConfigurationError(
+            "usage", "--evidence and --unattested exclude each other", "give one of them"
+        )
+    request = _read(csr)
+    proof = _read(evidence) if evidence else None
+    with state.context(unlocked=True) as opened:
+        issued = issue_by_hand(
+            opened, request, profile=profile, device_id=device_id, evidence=proof, unattested=unattested
+        )
+    if state.output.as_json:
+        pem = issued.pem.decode("ascii")
+        state.output.json(
+            {"device_id": issued.device_id, "serial_number": f"{issued.serial_number:x}", "certificate": pem}
+        )
+    else:
+        state.output.raw(issued.pem.decode("ascii"))
+
+
+def _new_passphrase(state: State, name: PassphraseName) -> bytes:
+    passphrase = state.home.passphrases.get(name)
+    if state.home.passphrases.prompted(name):
+        again = typer.prompt(f"{name} passphrase again", hide_input=True, err=True)
+        if str(again).encode() != passphrase:
+            raise ConfigurationError(
+                "passphrase-mismatch", "the two passphrases differ", "run the command again"
+            )
+    return passphrase
+
+
+def _current_crl(state: State) -> x509.CertificateRevocationList:
+    try:
+        with disk_errors(state.home.crl_path()):
+            crl = x509.load_der_x509_crl(state.home.crl_path().read_bytes())
+        if crl.next_update_utc is not None and utc_now() < crl.next_update_utc:
+            return crl
+    except (StorageError, ValueError):
+        # Missing or damaged: it is only a copy of what the registry says, and is made again.
+        state.output.note("the published revocation list cannot be read and is made anew")
+    with state.context(unlocked=True) as opened:
+        return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
+
+
+def _read(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    with disk_errors(path):
+        return path.read_bytes()

@@ -1,0 +1,188 @@
+"""`hri provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from hri import authentication, lifecycle
+from hri.ca.issuance import IssuedCertificate
+from hri.cli.state import PortOption, State, state_of
+from hri.context import Context
+from hri.elements.board import BoardElement
+from hri.provision import STEPS
+from hri.provision import provision as provision_board
+from hri.steps import OnStep
+from hri.verify.decision import Decision
+
+DeviceArgument = Annotated[str, typer.Argument(metavar="ID", help="Device id, see `hri list`.")]
+
+_RENEW_STEPS = ("connect", "inspect", "csr", "state", "issue", "store", "authenticate", "activate")
+_ROTATE_STEPS = ("connect", "inspect", "birth", "csr", "state", "issue", "store", "authenticate", "activate")
+
+
+def provision(
+    context: typer.Context,
+    port: PortOption = None,
+    device_id: Annotated[
+        str | None, typer.Option(help="Name of the device (default: derived from its first key).")
+    ] = None,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Allow the permanent locks that a blank chip needs.")
+    ] = False,
+) -> None:
+    """Make a device of a board: key, proof, certificate. Run it again to complete what was cut off."""
+    state = state_of(context)
+    with (
+        state.context(unlocked=True) as opened,
+        state.connected(port, opened) as connect,
+        state.output.progress(STEPS) as on_step,
+    ):
+        result = provision_board(connect, opened, device_id=device_id, lock=lock, on_step=on_step)
+    element = result.element
+    state.output.result(
+        {
+            "device_id": result.device_id,
+            "element": {"type": element.type, "serial_number": element.serial_number, "slot": element.slot},
+            "certificate": result.certificate,
+            "steps": [
+                {"name": step.name, "milliseconds": round(step.milliseconds, 1)} for step in result.steps
+            ],
+        },
+        f"device {result.device_id} is provisioned",
+        f"  element  {element.type} {element.serial_number}, key in slot {element.slot}",
+        *(f"  {step.name:<16} {step.milliseconds:>8.0f} ms" for step in result.steps),
+    )
+
+
+def authenticate(context: typer.Context, port: PortOption = None) -> None:
+    """Challenge the device on a port: is it who it says it is, and still trusted?"""
+    _decide(state_of(context), port, authentication.authenticate)
+
+
+def attest(context: typer.Context, port: PortOption = None) -> None:
+    """Have the chip on a port prove where its key lives, and that it is locked."""
+    _decide(state_of(context), port, authentication.attest)
+
+
+def _decide(state: State, port: str | None, decide: Callable[[BoardElement, Context], Decision]) -> None:
+    with state.context(unlocked=False) as opened, state.connected(port, opened) as connect:
+        decision = decide(connect(), opened)
+    raise typer.Exit(state.output.decision(decision, decision.device_id or "an unknown device"))
+
+
+def list_devices(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Begin behind this device id.")] = None,
+) -> None:
+    """List the devices."""
+    state = state_of(context)
+    with state.home.registry() as registry:
+        devices = registry.devices(limit, after)
+    if state.output.as_json:
+        state.output.json(
+            {
+                "devices": [
+                    {
+                        "device_id": device.device_id,
+                        "status": device.status,
+                        "element": {"type": device.element_type, "serial_number": device.element_serial},
+                        "last_authenticated_at": device.last_authenticated_at.isoformat()
+                        if device.last_authenticated_at
+                        else None,
+                    }
+                    for device in devices
+                ]
+            }
+        )
+        return
+    rows = [
+        (
+            device.device_id,
+            device.status,
+            f"{device.element_type} {device.element_serial or ''}".strip(),
+            f"{device.last_authenticated_at:%Y-%m-%d %H:%M:%S}" if device.last_authenticated_at else "never",
+        )
+        for device in devices
+    ]
+    state.output.table(("device", "status", "element", "last authenticated (UTC)"), rows)
+
+
+def show(context: typer.Context, device_id: DeviceArgument) -> None:
+    """Show all that is on record about a device, with its evidence appraised again."""
+    state = state_of(context)
+    with state.context(unlocked=False) as opened:
+        report = lifecycle.device_report(opened, device_id)
+    if state.output.as_json:
+        state.output.json(report)
+        return
+    element = report["element"]
+    state.output.result(
+        report,
+        f"{report['device_id']}  {report['status']}",
+        f"  element  {element['type']} {element['serial_number'] or ''}",
+        *(
+            f"  certificate {item['serial_number']}  {item['state']}, slot {item['slot']}, until {item['not_after']}"
+            for item in report["certificates"]
+        ),
+        *(
+            f"  birth {item['id']}  {'; '.join(item['reasons']) or 'accepted when appraised again now'}"
+            for item in report["births"]
+        ),
+        *(f"  endorsed  {item['kind']} by {item['station']}" for item in report["endorsements"]),
+    )
+
+
+def renew(context: typer.Context, device_id: DeviceArgument, port: PortOption = None) -> None:
+    """Give a device a new certificate for the key that it has."""
+    _replace(state_of(context), device_id, port, lifecycle.renew, _RENEW_STEPS)
+
+
+def rotate(context: typer.Context, device_id: DeviceArgument, port: PortOption = None) -> None:
+    """Give a device a new key, born in its chip, and a certificate for it."""
+    _replace(state_of(context), device_id, port, lifecycle.rotate, _ROTATE_STEPS)
+
+
+def _replace(
+    state: State,
+    device_id: str,
+    port: str | None,
+    use_case: Callable[..., IssuedCertificate],
+    names: tuple[str, ...],
+) -> None:
+    with (
+        state.context(unlocked=True) as opened,
+        state.connected(port, opened) as connect,
+        state.output.progress(names) as on_step,
+    ):
+        watcher: OnStep = on_step
+        issued = use_case(connect, opened, device_id, on_step=watcher)
+        lifecycle.publish_crl(opened, state.home.crl_path().parent)
+    pem = issued.pem.decode("ascii")
+    state.output.result(
+        {"device_id": device_id, "serial_number": f"{issued.serial_number:x}", "certificate": pem},
+        f"device {device_id} has certificate {issued.serial_number:x}, until {issued.not_after:%Y-%m-%d}",
+    )
+
+
+def revoke(
+    context: typer.Context,
+    device_id: DeviceArgument,
+    reason: Annotated[str, typer.Option(help="As in RFC 5280: keyCompromise, cessationOfOperation, ...")],
+) -> None:
+    """Revoke a device for good and publish the revocation list."""
+    state = state_of(context)
+    with state.context(unlocked=True) as opened:
+        listed = lifecycle.revoke(opened, device_id, reason, state.home.crl_path().parent)
+    state.output.result(
+        {
+            "device_id": device_id,
+            "reason": reason,
+            "certificates": [f"{record.serial_number:x}" for record in listed],
+            "crl": str(state.home.crl_path()),
+        },
+        f"device {device_id} is revoked ({reason}); {len(listed)} certificates are on {state.home.crl_path()}",
+    )

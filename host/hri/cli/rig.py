@@ -1,0 +1,149 @@
+"""`hri rig`: virtual boards and virtual chips, for anybody's programs."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hri.cli.output import Output
+from hri.cli.state import state_of
+from hri.errors import ConfigurationError, DeviceError, HriError, StorageError
+
+app = typer.Typer(help="Virtual boards and secure elements.", no_args_is_help=True)
+
+
+class BoardName(StrEnum):
+    """The virtual boards."""
+
+    rpi_pico = "rpi_pico"
+    unix = "unix"
+
+
+class ChipName(StrEnum):
+    """The virtual chips."""
+
+    atecc608a = "atecc608a"
+    atecc608b = "atecc608b"
+
+
+ChipOption = Annotated[ChipName, typer.Option(help="The secure element on the bus.")]
+StateOption = Annotated[Path | None, typer.Option(help="File that keeps the chip (default: forget it).")]
+TimingOption = Annotated[
+    str, typer.Option(help="Execution times of the chip: none, typical, max, or a factor of typical.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin with a new blank chip.")]
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    board: Annotated[BoardName, typer.Option(help="Which board to run.")] = BoardName.rpi_pico,
+    chip: ChipOption = ChipName.atecc608b,
+    state: StateOption = None,
+    flash: Annotated[
+        Path | None, typer.Option(help="Keeps the board's files: an image for rpi_pico, a folder for unix.")
+    ] = None,
+    timing: TimingOption = "none",
+    fresh: FreshOption = False,
+) -> None:
+    """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
+    output = state_of(context).output
+    try:
+        with _explained():
+            from hri.rig.atecc import open_chip
+            from hri.rig.boards import BoardClock, open_board
+            from hri.rig.bus import Bus
+            from hri.rig.firmware import device_package
+
+            clock = BoardClock()
+            with open_chip(chip.value, state=state, clock=clock, timing=timing, fresh=fresh) as opened:
+                bus = Bus([opened])
+                package = device_package()
+                with open_board(board.value, bus=bus, flash=flash, package=package, clock=clock) as running:
+                    _say(
+                        output, {"port": running.port, "board": board.value, "chip": chip.value}, running.port
+                    )
+                    _until_stopped()
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def bus(
+    context: typer.Context,
+    chip: ChipOption = ChipName.atecc608b,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:0",
+    state: StateOption = None,
+    fresh: FreshOption = False,
+    timing: TimingOption = "none",
+) -> None:
+    """Serve an I2C bus with a virtual chip over TCP; stop with Ctrl-C."""
+    output = state_of(context).output
+    host, port = _address(listen)
+    try:
+        with _explained():
+            from hri.rig.atecc import open_chip
+            from hri.rig.bus import Bus
+            from hri.rig.bus_server import BusServer
+
+            with (
+                open_chip(chip.value, state=state, timing=timing, fresh=fresh) as opened,
+                BusServer(Bus([opened]), host, port) as server,
+            ):
+                where = f"{server.address[0]}:{server.address[1]}"
+                _say(output, {"listen": where, "chip": chip.value}, where)
+                _until_stopped()
+    except KeyboardInterrupt:
+        return
+
+
+def _say(output: Output, document: dict[str, str], line: str) -> None:
+    if output.as_json:
+        output.json(document)
+    else:
+        output.raw(f"{line}\n")
+
+
+def _until_stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM, which both stop the board properly and keep what it wrote."""
+    stop = threading.Event()
+    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        stop.wait()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError("bad-address", f"{listen!r} is not HOST:PORT", "write 127.0.0.1:4000")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn the rig's own errors, which know nothing of exit statuses, into ours."""
+    try:
+        yield
+    except HriError:
+        raise
+    except ImportError as error:
+        raise ConfigurationError(
+            "rig-missing", f"the rig is not installed: {error.name}", "pip install 'hri[rig]'"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError("usage", str(error), "see `hri rig --help`") from error
+    except OSError as error:
+        raise StorageError("rig-failed", str(error).lower(), "choose another file or address") from error
+    except Exception as error:
+        raise DeviceError("rig-failed", str(error), "see the message; -v tells more") from error

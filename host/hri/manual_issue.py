@@ -1,0 +1,77 @@
+"""A certificate for a request that was carried here by hand, not fetched from a board."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hri.ca.csr import check_csr
+from hri.ca.device_id import check_device_id
+from hri.ca.issuance import IssuedCertificate, IssueRequest
+from hri.context import Context
+from hri.errors import ConfigurationError, PolicyRefusal
+from hri.registry import Device
+
+
+def issue_by_hand(
+    context: Context,
+    request: bytes,
+    *,
+    profile: str,
+    device_id: str | None,
+    evidence: bytes | None,
+    unattested: str | None,
+) -> IssuedCertificate:
+    """Issue for a PKCS#10 request (PEM or DER), durable and active when this returns.
+
+    `evidence` is the state evidence (COSE_Sign1) for this very request; it counts because it is on record
+    here as the accepted answer to a challenge of ours. Without evidence `unattested` gives the reason, and
+    the device is registered as one without a secure element.
+
+    Raises PolicyRefusal, ConfigurationError, StorageError.
+    """
+    der = _der(request)
+    csr = check_csr(der)
+    name = device_id or csr.subject_cn
+    if not name:
+        raise ConfigurationError("no-device-id", "the request names no device", "give --device-id")
+    check_device_id(name)
+    if unattested is not None and not unattested.strip():
+        raise ConfigurationError("no-reason", "--unattested needs a reason", "say why there is no evidence")
+    if unattested is not None and context.registry.device(name) is None:
+        context.registry.upsert_device(
+            Device(name, "none", None, "provisioning", None, context.now(), label="unattested")
+        )
+    numbers = _on_record(context, name, csr.public_bytes, evidence) if evidence else ()
+    issued = context.issuer().issue(
+        IssueRequest(der, name, context.config.profile(profile), evidence=numbers, unattested=unattested),
+        context.now(),
+    )
+    # Handing it out is the confirmation here: there is no board to ask.
+    context.registry.activate(issued.serial_number, context.now())
+    detail = {"certificate": f"{issued.serial_number:x}", "unattested": unattested}
+    context.registry.log_event("issue", name, detail, now=context.now())
+    return issued
+
+
+def _on_record(context: Context, device_id: str, public_key: bytes, evidence: bytes) -> tuple[int, ...]:
+    records = [item for item in context.registry.evidence(device_id) if item.public_key == public_key]
+    states = [item.id for item in records if item.kind == "state" and item.cose == evidence]
+    if not states:
+        raise PolicyRefusal(
+            "unattested",
+            "this evidence is not on record here as the answer to a challenge of this authority",
+            "provision the board with `hri provision`, or give --unattested with a reason",
+        )
+    return (*(item.id for item in records if item.kind == "birth"), *states)
+
+
+def _der(request: bytes) -> bytes:
+    if b"-----BEGIN" not in request:
+        return request
+    try:
+        return x509.load_pem_x509_csr(request).public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise PolicyRefusal(
+            "csr-malformed", "the file is not a PKCS#10 request", "make a new one on the device"
+        ) from error
