@@ -23,9 +23,11 @@ from hri.ca.files import disk_errors, sync_folder, write_atomically
 from hri.ca.keys import encrypted_pem
 from hri.ca.profiles import KEY_USAGES
 from hri.errors import ConfigurationError
+from hri.registry.folder_lock import exclusive
 
 ROOT_VALIDITY = timedelta(days=20 * 365 + 5)
 ISSUING_VALIDITY = timedelta(days=10 * 365 + 2)
+_DRAFT = ".ca-draft-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,11 @@ def hold_ceremony(
 def _place(folder: Path, files: dict[str, tuple[bytes, int]]) -> None:
     with disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".ca-", dir=folder.parent))
+    with disk_errors(folder), exclusive(folder.parent, "making an authority"):
+        for left_over in folder.parent.glob(f"{_DRAFT}*"):
+            # Of a ceremony that was killed: nobody else is at work here now.
+            shutil.rmtree(left_over, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
         try:
             for name, (data, mode) in files.items():
                 write_atomically(draft / name, data, mode)

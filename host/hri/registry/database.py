@@ -5,11 +5,9 @@ Durability: SQLite runs in WAL mode with synchronous=FULL, so a commit that retu
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -23,6 +21,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import URL
 
 from hri.errors import ConfigurationError, HriError, StorageError
+from hri.registry.folder_lock import exclusive
 from hri.registry.migrate import migrate, stored_version
 from hri.registry.schema import APPLICATION_ID, HEAD
 
@@ -165,7 +164,7 @@ class Database:
                 if not path.exists():
                     # Evidence and the names of devices are nobody else's business.
                     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-                with _locked(path):
+                with exclusive(path.parent, "preparing a registry"):
                     self._upgrade(sqlite=True)
         else:
             self._upgrade(sqlite=sqlite)
@@ -256,29 +255,3 @@ def _on_begin(connection: Connection) -> None:
     # A transaction that reads first and then wants to write could fail half-way; so writers say so at once.
     write = connection.get_execution_options().get("hri_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time create or migrate a database file.
-
-    The lock is on the folder, so that it leaves no file behind and does not meet SQLite's own locks.
-    """
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        deadline = time.monotonic() + _BUSY_MS / 1000
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise StorageError(
-                        "database-busy",
-                        f"another process has been preparing {path} for {_BUSY_MS // 1000} s",
-                        "wait for it or end it, and run the command again",
-                    ) from error
-                time.sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)

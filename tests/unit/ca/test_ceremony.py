@@ -119,7 +119,7 @@ def test_a_disk_that_fails_at_any_write_leaves_no_authority(
 
     if error is not None:
         assert "no space left" in error.message
-        assert not list(home.glob(".ca-*"))
+        assert not list(home.glob(".ca-draft-*"))
         if not (home / "ca").exists():
             assert not list(stick.glob("*"))
             _create(home, now, stick)
@@ -189,3 +189,13 @@ def test_the_authority_that_expired_refuses_to_issue(
         authority.build(key.public_key(), "dev-1", profile, serial_number=5, now=later)
 
     assert refused.value.code == "ca-not-valid"
+
+
+def test_what_a_killed_ceremony_left_is_cleared_away(tmp_path: Path, now: datetime) -> None:
+    left_over = tmp_path / ".ca-draft-x1y2"
+    left_over.mkdir()
+    (left_over / "issuing.key").write_bytes(b"half")
+
+    _create(tmp_path, now)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["ca"]
