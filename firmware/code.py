@@ -1,7 +1,7 @@
 """Starts the device service on CircuitPython.
 
 The serial link is usb_cdc.data where boot.py has `usb_cdc.enable(console=True, data=True)`. Where the file
-system is read-only to code, as it is while a computer has it mounted, set `"store": "chip"` in hri_board.json.
+system is read-only to code, as while a computer has it mounted, set `"store": "chip"` in hri_board.json.
 """
 
 import board

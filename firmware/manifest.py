@@ -2,5 +2,3 @@
 
 include("$(PORT_DIR)/boards/manifest.py")  # noqa: F821 - MicroPython's makemanifest.py provides these names
 package("hri_device", base_path=".")  # noqa: F821
-# Frozen as well, so that a board with an empty flash serves at once; a main.py on the flash goes before it.
-module("main.py", base_path=".")  # noqa: F821

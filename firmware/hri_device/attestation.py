@@ -2,13 +2,16 @@
 
 from hashlib import sha256
 
+try:
+    from micropython import const
+except ImportError:
+    const = int
+
 from . import cbor, cose
 
-_BIRTH = "hri/1 birth"
-_STATE = "hri/1 state"
 # GenKey modes, as they go into the digest that the attestation slot signs (508A datasheet, GenKey).
-_CREATE = 0x0C
-_PUBLIC = 0x08
+_CREATE = const(0x0C)
+_PUBLIC = const(0x08)
 
 
 def num_in(purpose, challenge, verifier, device_id, csr_digest):
@@ -19,31 +22,33 @@ def num_in(purpose, challenge, verifier, device_id, csr_digest):
     return sha256(cbor.encode([purpose, challenge, verifier, device_id, csr_digest])).digest()[:20]
 
 
-def birth(element, slot, attestation_slot, challenge, verifier, device_id):
-    """Create the key in `slot` and return the evidence of its birth: a COSE_Sign1 by the new key.
+def birth(element, *bound):
+    """Create a key and return the evidence of its birth: a COSE_Sign1 by the new key.
 
-    Raises what the element raises. The slot must not be locked.
+    `bound` is slot, attestation slot, challenge (32 bytes), verifier, device id (empty while not yet known).
+    Raises what the element raises; the slot must not be locked.
     """
-    nonce = num_in(_BIRTH, challenge, verifier, device_id, sha256(b"").digest())
-    parts = element.birth(slot, nonce, attestation_slot)
-    proof = _proof(parts, element.read_config(), slot, attestation_slot, _CREATE)
-    return _sign(element, slot, [_BIRTH, verifier, device_id, challenge, proof])
+    return _evidence(element, "hri/1 birth", _CREATE, sha256(b"").digest(), *bound)
 
 
-def state(element, csr_digest, slot, attestation_slot, challenge, verifier, device_id):
-    """Return the evidence of the state of the key in `slot` and of the whole chip: a COSE_Sign1 by that key.
+def state(element, csr_digest, *bound):
+    """Return the evidence of the present state of a key and of the whole chip: a COSE_Sign1 by that key.
 
-    `csr_digest` is SHA-256 of the CSR that the evidence goes with. Raises what the element raises.
+    `csr_digest` is SHA-256 of the CSR that the evidence goes with; `bound` is as for birth. Raises what the
+    element raises.
     """
-    nonce = num_in(_STATE, challenge, verifier, device_id, csr_digest)
-    parts = element.state(slot, nonce, attestation_slot)
-    proof = _proof(parts, parts[4], slot, attestation_slot, _PUBLIC)
-    proof["csr"] = csr_digest
-    return _sign(element, slot, [_STATE, verifier, device_id, challenge, proof])
+    return _evidence(element, "hri/1 state", _PUBLIC, csr_digest, *bound)
 
 
-def _proof(parts, config, slot, attestation_slot, mode):
-    return {
+def _evidence(element, purpose, mode, csr_digest, slot, attestation_slot, challenge, verifier, device_id):
+    nonce = num_in(purpose, challenge, verifier, device_id, csr_digest)
+    if mode == _CREATE:
+        parts = element.birth(slot, nonce, attestation_slot)
+        config = element.read_config()
+    else:
+        parts = element.state(slot, nonce, attestation_slot)
+        config = parts[4]
+    proof = {
         "type": "atecc608",
         # SN[0:4], RevNum and SN[4:9], out of one reading of the zone, so that they cannot contradict it
         # (508A datasheet, table of the configuration zone).
@@ -58,7 +63,7 @@ def _proof(parts, config, slot, attestation_slot, mode):
         "mode": mode,
         "config": config,
     }
-
-
-def _sign(element, slot, payload):
-    return cose.sign1(cbor.encode(payload), lambda digest: element.sign(slot, digest))
+    if mode == _PUBLIC:
+        proof["csr"] = csr_digest
+    payload = cbor.encode([purpose, verifier, device_id, challenge, proof])
+    return cose.sign1(payload, lambda digest: element.sign(slot, digest))

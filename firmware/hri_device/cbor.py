@@ -17,7 +17,6 @@ _ARRAY = const(4)
 _MAP = const(5)
 
 _FALSE = const(0xF4)
-_TRUE = const(0xF5)
 _NULL = const(0xF6)
 
 _MAX_DEPTH = const(8)
@@ -41,13 +40,16 @@ def head(out, major, argument):
 
 def encode_into(out, value):
     """Append the encoding of `value` to bytearray `out`; TypeError for what the protocol has no use for."""
+    if isinstance(value, str):
+        value = value.encode()
+        head(out, _TEXT, len(value))
+        out += value
+    elif isinstance(value, (bytes, bytearray)):
+        head(out, _BYTES, len(value))
+        out += value
     # bool before int: True is an int to Python and a simple value to CBOR.
-    if value is None:
-        out.append(_NULL)
-    elif value is True:
-        out.append(_TRUE)
-    elif value is False:
-        out.append(_FALSE)
+    elif value is None or value is True or value is False:
+        out.append(_NULL if value is None else _FALSE + value)
     elif isinstance(value, int):
         if value < 0:
             head(out, _NEGINT, -1 - value)
@@ -63,14 +65,7 @@ def encode_into(out, value):
         for item in value:
             encode_into(out, item)
     else:
-        major = _BYTES
-        if isinstance(value, str):
-            major = _TEXT
-            value = value.encode()
-        elif not isinstance(value, (bytes, bytearray)):
-            raise TypeError("cbor: %s" % type(value))
-        head(out, major, len(value))
-        out += value
+        raise TypeError("cbor: %s" % type(value))
 
 
 def encode(value):
@@ -83,19 +78,24 @@ def encode(value):
 class _Reader:
     def __init__(self, data):
         self.data = memoryview(data)
+        self.end = len(data)
         self.at = 0
 
     def take(self, size):
         end = self.at + size
         # Before anything is allocated: a lying length costs nothing.
-        if end > len(self.data):
+        if end > self.end:
             raise ValueError("cbor: truncated")
         part = self.data[self.at : end]
         self.at = end
         return part
 
     def item(self, depth):
-        first = self.take(1)[0]
+        # Not by take: the head of an item is where the time goes.
+        if self.at == self.end:
+            raise ValueError("cbor: truncated")
+        first = self.data[self.at]
+        self.at += 1
         if first >= _FALSE:
             if first > _NULL:
                 raise ValueError("cbor: type")
@@ -118,7 +118,7 @@ class _Reader:
         if major == _TEXT:
             return str(self.take(argument), "utf-8")
         # Every item has at least one byte, so a count beyond what is left lies.
-        if major > _MAP or depth == _MAX_DEPTH or argument > len(self.data) - self.at:
+        if major > _MAP or depth == _MAX_DEPTH or argument > self.end - self.at:
             raise ValueError("cbor: type, depth or count")
         if major == _ARRAY:
             return [self.item(depth + 1) for _ in range(argument)]
@@ -148,6 +148,6 @@ def decode(data):
     """
     reader = _Reader(data)
     value = reader.item(0)
-    if reader.at != len(reader.data):
+    if reader.at != reader.end:
         raise ValueError("cbor: bytes after the item")
     return value

@@ -91,9 +91,6 @@ class FileStore:
             with open(self._new, "wb") as file:
                 file.write(body)
                 file.write(crc32(body).to_bytes(4, "big"))
-                file.flush()
-                if hasattr(os, "fsync"):
-                    os.fsync(file.fileno())
             self._read(self._new)
         except Exception:
             # A full file system keeps nothing of the attempt.

@@ -20,52 +20,46 @@ class Request:
 
     def __init__(self, body):
         message = cbor.decode(body)
-        if not isinstance(message, list) or not 2 <= len(message) <= 3:
-            raise Refusal("bad-request", "not [op, args]")
-        self.op = message[0]
-        self.args = message[1]
-        self.authorisation = message[2] if len(message) == 3 else b""
+        if isinstance(message, list) and len(message) == 2:
+            message.append(b"")
         if (
-            not isinstance(self.op, str)
-            or not isinstance(self.args, dict)
-            or not isinstance(self.authorisation, bytes)
+            not isinstance(message, list)
+            or len(message) != 3
+            or not isinstance(message[0], str)
+            or not isinstance(message[1], dict)
+            or not isinstance(message[2], bytes)
         ):
-            raise Refusal("bad-request", "not [op, args]")
+            raise Refusal("bad-request", "request")
+        self.op, self.args, self.authorisation = message
 
-    def _typed(self, name, kind):
+    def _get(self, name, kind, least, most):
         value = self.args.get(name)
         # True is an int to Python, and not to the protocol.
-        if not isinstance(value, kind) or value is True or value is False:
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise Refusal("bad-request", name)
-        return value
-
-    def _sized(self, name, kind, least, most):
-        value = self._typed(name, kind)
-        if len(value) > most:
+        size = value if kind is int else len(value)
+        if size > most and kind is not int:
             raise Refusal("too-long", name)
-        if len(value) < least:
+        if not least <= size <= most:
             raise Refusal("bad-request", name)
         return value
 
     def data(self, name, least, most):
         """Return the byte string `name` of `least` to `most` bytes."""
-        return self._sized(name, bytes, least, most)
+        return self._get(name, bytes, least, most)
 
     def text(self, name, least=1):
         """Return the text `name` of `least` to 255 characters."""
-        return self._sized(name, str, least, 255)
+        return self._get(name, str, least, 255)
 
     def array(self, name):
         """Return the array `name` as a list."""
-        return self._typed(name, list)
+        return self._get(name, list, 0, 4096)
 
     def uint(self, name, most):
         """Return the integer `name`, 0 to `most`."""
-        value = self._typed(name, int)
-        if not 0 <= value <= most:
-            raise Refusal("bad-request", name)
-        return value
+        return self._get(name, int, 0, most)
 
     def slot(self, name="slot"):
         """Return the slot number `name`, 0 to 15."""
-        return self.uint(name, 15)
+        return self._get(name, int, 0, 15)

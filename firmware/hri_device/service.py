@@ -22,6 +22,8 @@ from .link import Link
 from .request import Refusal, Request
 
 _PROTOCOL = const(1)
+# The record has not been looked for yet; None is a store that holds none.
+_UNREAD = const(0)
 # Slots of the hri-device profile (docs/profile.md).
 _IDENTITY_SLOT = const(0)
 _OPERATOR_SLOT = const(14)
@@ -32,37 +34,21 @@ _DATA_LIMIT = const(2048)
 _CERTIFICATE_LIMIT = const(4096)
 
 
-class _Chip:
-    # One reading of the configuration zone and what it says of serial number and locks (508A datasheet, table
-    # of the configuration zone; the 608's public header has them in the same places).
-    def __init__(self, config):
-        self.config = config
-        self.serial = config[:4] + config[8:13]
-        self.config_locked = config[87] != _UNLOCKED
-        self.data_locked = config[86] != _UNLOCKED
-        # In the chip a cleared bit is a locked slot.
-        self.slots_locked = (config[88] | config[89] << 8) ^ 0xFFFF
-
-    def is_slot_locked(self, slot):
-        return bool(self.slots_locked >> slot & 1)
-
-
 def _error_code(error):
-    if isinstance(error, Refusal):
-        return error.code
+    if isinstance(error, BusError) and error.busy:
+        return "chip-busy"
     for kind, code in (
-        (BusError, "chip-busy" if getattr(error, "busy", False) else "chip-absent"),
+        (BusError, "chip-absent"),
         (PacketError, "chip-fault"),
         (CommandError, "chip-refused"),
         (LockedError, "locked"),
-        (DamagedError, "storage"),
-        (OSError, "storage"),
+        ((DamagedError, OSError), "storage"),
         # The limits that cbor, der and the element put on what they are given.
         (ValueError, "bad-request"),
     ):
         if isinstance(error, kind):
             return code
-    return "internal"
+    return getattr(error, "code", "internal")
 
 
 class Service:
@@ -80,8 +66,7 @@ class Service:
         self._reset = reset
         self._ticks_ms = ticks_ms
         self._nonce = None
-        self._record = None
-        self._record_read = False
+        self._record = _UNREAD
 
     def run(self):
         """Answer requests until the stream ends, or Ctrl-C, which leaves as KeyboardInterrupt."""
@@ -93,7 +78,7 @@ class Service:
                 try:
                     link.send(number, self.answer(body))
                 except (Refusal, MemoryError) as error:
-                    link.send(number, _encode([1, self._fault(error)]))
+                    link.send(number, self._refusal(error))
                 body = None
                 gc.collect()
         except EOFError:
@@ -114,42 +99,55 @@ class Service:
                 self._nonce = None
             # The methods do_... are the operations, with two underscores for the dot.
             name = request.op
-            operation = None if "__" in name else getattr(self, "do_" + name.replace(".", "__"), None)
-            if operation is None:
+            operation = getattr(self, "do_" + name.replace(".", "__"), None)
+            if operation is None or "__" in name:
                 raise Refusal("bad-request", "op")
-            return _encode([0, operation(request)])
+            return _encode(0, operation(request))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the host gets its one answer
-            return _encode([1, self._fault(error)])
+            return self._refusal(error)
 
-    def _fault(self, error):
+    def _refusal(self, error):
         code = _error_code(error)
+        fault = {"code": code, "message": str(error)}
         if code == "internal":
             print_exception(error)
-        fault = {"code": code, "message": str(error)}
-        if code == "chip-refused":
+        elif code == "chip-refused":
             fault["status"] = error.status
             fault["opcode"] = error.opcode
         elif code in ("locked", "unauthorised"):
             try:
-                fault["state"] = self._stage(self._read_chip())
+                fault["state"] = self._stage(self._chip())
             except SecureElementError:
                 pass  # The refusal stands without it.
-        return fault
+        return _encode(1, fault)
 
-    # What the operations share.
+    # What the operations share. A chip is what chip.info tells of it, out of one reading.
 
-    def _read_chip(self):
-        return _Chip(self._element.read_config())
+    def _chip(self, request=None):
+        config = self._element.read_config()
+        # 508A datasheet, table of the configuration zone; the 608's public header has them in the same places.
+        chip = {
+            "type": self._element.type,
+            "serial_number": config[:4] + config[8:13],
+            "revision": config[4:8],
+            "config_locked": config[87] != _UNLOCKED,
+            "data_locked": config[86] != _UNLOCKED,
+            # In the chip a cleared bit is a locked slot.
+            "slots_locked": (config[88] | config[89] << 8) ^ 0xFFFF,
+            "config": config,
+        }
+        # A board swapped under the operator's hand is refused before anything else is looked at.
+        if request and request.data("serial", 9, 9) != chip["serial_number"]:
+            raise Refusal("wrong-chip", "serial")
+        return chip
 
     def _identity(self):
-        if not self._record_read:
+        if self._record is _UNREAD:
             self._record = self._store.load()
-            self._record_read = True
         return self._record
 
-    def _identity_or_none(self):
-        # For answers that must come even where the record is damaged; certificate.load says what is wrong
-        # with it.
+    def _identity_if_readable(self):
+        # For answers that must come even where the record is damaged; certificate.load tells of the damage.
         try:
             return self._identity()
         except (DamagedError, OSError, SecureElementError):
@@ -162,51 +160,40 @@ class Service:
         return record
 
     def _stage(self, chip):
-        if not chip.config_locked:
+        if not chip["config_locked"]:
             return "blank"
-        if not chip.data_locked:
+        if not chip["data_locked"]:
             return "configured"
-        if not chip.is_slot_locked(_IDENTITY_SLOT):
+        if not chip["slots_locked"] >> _IDENTITY_SLOT & 1:
             return "personalised"
-        return "certified" if self._identity_or_none() else "identified"
-
-    def _named_chip(self, request):
-        # A board swapped under the operator's hand is refused before anything else is looked at.
-        chip = self._read_chip()
-        if request.data("serial", 9, 9) != chip.serial:
-            raise Refusal("wrong-chip", "serial")
-        return chip
+        return "certified" if self._identity_if_readable() else "identified"
 
     def _changeable(self, request, slot):
-        chip = self._named_chip(request)
-        if not chip.config_locked:
-            raise Refusal("locked", "config zone open")
-        if chip.is_slot_locked(slot):
-            raise Refusal("locked", "slot locked")
+        chip = self._chip(request)
+        if not chip["config_locked"] or chip["slots_locked"] >> slot & 1:
+            raise Refusal("locked", "slot")
         self._authorise(request, chip)
 
     def _authorise(self, request, chip):
-        if not chip.data_locked or not chip.is_slot_locked(_IDENTITY_SLOT):
+        if not (chip["data_locked"] and chip["slots_locked"] >> _IDENTITY_SLOT & 1):
             return
-        if not request.authorisation:
-            raise Refusal("unauthorised", "no authorisation")
-        if request.nonce is None:
-            raise Refusal("unauthorised", "no nonce")
         try:
+            if not request.nonce:
+                raise ValueError("nonce")
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
+            record = self._identity_if_readable()
+            expected = [
+                record.device_id if record else hexlify(chip["serial_number"]).decode(),
+                request.nonce,
+                request.op,
+                sha256(cbor.encode(request.args)).digest(),
+            ]
+            # Item 1 is the verifier, which the operator states and this device cannot know.
+            if not isinstance(fields, list) or fields[:1] != ["hri/1 authorise"] or fields[2:] != expected:
+                raise ValueError("for something else")
         except ValueError as error:
             raise Refusal("unauthorised", str(error))
-        record = self._identity_or_none()
-        expected = [
-            record.device_id if record else hexlify(chip.serial).decode(),
-            request.nonce,
-            request.op,
-            sha256(cbor.encode(request.args)).digest(),
-        ]
-        # Item 1 is the verifier, which the operator states and this device cannot know.
-        if not isinstance(fields, list) or fields[:1] != ["hri/1 authorise"] or fields[2:] != expected:
-            raise Refusal("unauthorised", "for something else")
         if not self._element.verify(_OPERATOR_SLOT, digest, signature):
             raise Refusal("unauthorised", "signature")
 
@@ -216,6 +203,7 @@ class Service:
     # The operations, in the order of docs/protocol.md.
 
     def do_hello(self, _request):
+        record = self._identity_if_readable()
         result = {
             "protocol": _PROTOCOL,
             "package": __version__,
@@ -224,50 +212,35 @@ class Service:
             "reset": self._reset,
             "uptime_ms": self._ticks_ms(),
             "stage": None,
-            "device_id": None,
+            "device_id": record.device_id if record else None,
             "element": None,
         }
-        record = self._identity_or_none()
-        if record:
-            result["device_id"] = record.device_id
         try:
-            chip = self._read_chip()
-            result["element"] = self._describe(chip)
+            chip = self._chip()
             result["stage"] = self._stage(chip)
+            del chip["config"]
+            result["element"] = chip
         except SecureElementError as error:
             result["element_error"] = {"code": _error_code(error), "message": str(error)}
         return result
 
-    def _describe(self, chip):
-        return {
-            "type": self._element.type,
-            "serial_number": chip.serial,
-            "revision": chip.config[4:8],
-            "config_locked": chip.config_locked,
-            "data_locked": chip.data_locked,
-            "slots_locked": chip.slots_locked,
-        }
-
     def do_chip__info(self, _request):
-        chip = self._read_chip()
-        result = self._describe(chip)
-        result["config"] = chip.config
-        return result
+        return self._chip()
 
     def do_chip__write_config(self, request):
         config = request.data("config", 128, 128)
-        self._named_chip(request)
+        self._chip(request)
         self._element.write_config(config)
         return {"config": self._element.read_config()}
 
     def do_chip__lock_config(self, request):
         crc = request.uint("crc", 0xFFFF)
-        chip = self._named_chip(request)
+        chip = self._chip(request)
         # As it was, or would be, at the moment of locking: Lock itself clears the two lock bytes.
-        config = bytearray(chip.config)
+        config = bytearray(chip["config"])
         config[86] = config[87] = _UNLOCKED
         same = self._element.config_crc(bytes(config)) == crc
-        if not chip.config_locked:
+        if not chip["config_locked"]:
             if not same:
                 raise Refusal("bad-request", "crc")
             self._element.lock_config(crc)
@@ -289,17 +262,17 @@ class Service:
 
     def do_chip__lock_data(self, request):
         crc = request.uint("crc", 0xFFFF)
-        chip = self._named_chip(request)
-        if chip.data_locked or not chip.config_locked:
+        chip = self._chip(request)
+        if chip["data_locked"] or not chip["config_locked"]:
             raise Refusal("locked", "data zone")
         self._element.lock_data(crc)
         return {}
 
     def do_chip__lock_slot(self, request):
         slot = request.slot()
-        chip = self._named_chip(request)
+        chip = self._chip(request)
         # Done already: nothing changes, so nothing needs an authorisation.
-        if not chip.is_slot_locked(slot):
+        if not chip["slots_locked"] >> slot & 1:
             self._authorise(request, chip)
             self._element.lock_slot(slot)
         return {}
@@ -341,8 +314,8 @@ class Service:
             present = None
         if not present or present.encode() != record.encode():
             if present:
-                self._authorise(request, self._read_chip())
-            self._record_read = False
+                self._authorise(request, self._chip())
+            self._record = _UNREAD
             self._store.save(record)
         return {"digest": sha256(certificate).digest()}
 
@@ -391,8 +364,8 @@ def _binding(request):
     )
 
 
-def _encode(answer):
+def _encode(status, result):
     # Straight behind the room that Link.send wants for the head, so that it is never copied.
     out = bytearray(3)
-    cbor.encode_into(out, answer)
+    cbor.encode_into(out, [status, result])
     return out

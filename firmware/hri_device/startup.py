@@ -13,7 +13,7 @@ _TICKS_MASK = 0x1FFFFFFF
 
 
 def read_settings(name="hri_board.json"):
-    """Return the board's settings (a dict), empty where there is no such file; ValueError where it is no JSON.
+    """Return the board's settings (a dict), empty where there is no file; ValueError where it is no JSON.
 
     Known are `board` (its name), `i2c`, `scl`, `sda`, `freq` (hertz), `address` (of the chip, 7 bits) and
     `store`: a folder ("hri" at the root), or "chip" to keep the certificate in the chip's slot 8.
