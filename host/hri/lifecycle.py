@@ -130,6 +130,7 @@ def check_certificate(
     *,
     at: datetime,
     purpose: Purpose,
+    device_id: str | None = None,
 ) -> Decision:
     """Decide on a certificate (DER): path, purpose, and what the registry says of it. Raises StorageError."""
     decision = verify_certificate(
@@ -138,6 +139,7 @@ def check_certificate(
         context.anchors,
         at=at,
         purpose=purpose,
+        device_id=device_id,
         revocation=RevocationPolicy.FAIL_OPEN,
     )
     more = standing_reasons(context.registry, certificate)

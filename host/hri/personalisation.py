@@ -33,7 +33,7 @@ class LockRequired(PolicyRefusal):
         super().__init__(
             "lock-required",
             "to become a device this chip must be locked for good, and --lock was not given; nothing is done",
-            "read the plan (`hri chip plan`), then run the same command with --lock",
+            "read the plan (`hri chip plan`), then run the same command with --lock (from Python: HRI_LOCK)",
         )
         self.plan = the_plan
 

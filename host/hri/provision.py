@@ -112,10 +112,7 @@ def _provision(
     device_id: str | None,
     lock: bool,
 ) -> ProvisionResult:
-    known = _known_device(context, info.serial_number.hex(), device_id)
-    given = known.device_id if known else device_id or ""
-    permanent = Personalisation(board, context, steps, lock=lock, device_id=given).run(info)
-    device = register(context, permanent, given)
+    device, permanent = make_permanent(board, context, info, steps, device_id=device_id, lock=lock)
     identity = _in_use(board, context, device, permanent)
     issued = enrol(board, context, identity, device.device_id, steps)
     context.registry.log_event(
@@ -130,6 +127,22 @@ def _provision(
         issued.pem.decode("ascii"),
         tuple(steps.done),
     )
+
+
+def make_permanent(
+    board: BoardElement,
+    context: Context,
+    info: ElementInfo,
+    steps: Steps,
+    *,
+    device_id: str | None,
+    lock: bool,
+) -> tuple[Device, Identity]:
+    """Bring the chip to its permanent key and register the device; the first half of `provision`."""
+    known = _known_device(context, info.serial_number.hex(), device_id)
+    given = known.device_id if known else device_id or ""
+    permanent = Personalisation(board, context, steps, lock=lock, device_id=given).run(info)
+    return register(context, permanent, given), permanent
 
 
 def inspect_element(board: BoardElement, hello: Hello) -> ElementInfo:

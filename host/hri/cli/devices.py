@@ -125,7 +125,7 @@ def show(context: typer.Context, device_id: DeviceArgument) -> None:
         f"{report['device_id']}  {report['status']}",
         f"  element  {element['type']} {element['serial_number'] or ''}",
         *(
-            f"  certificate {item['serial_number']}  {item['state']}, slot {item['slot']}, until {item['not_after']}"
+            f"  {item['state']:<10} {item['serial_number']}, slot {item['slot']}, until {item['not_after']}"
             for item in report["certificates"]
         ),
         *(
@@ -184,5 +184,5 @@ def revoke(
             "certificates": [f"{record.serial_number:x}" for record in listed],
             "crl": str(state.home.crl_path()),
         },
-        f"device {device_id} is revoked ({reason}); {len(listed)} certificates are on {state.home.crl_path()}",
+        f"device {device_id} is revoked ({reason}); {len(listed)} certificates in {state.home.crl_path()}",
     )
