@@ -26,10 +26,9 @@ def main() -> int:
     for part in options.parts or _PARTS:
         entries |= _PARTS[part]()
     for name, entry in entries.items():
-        ratio = "" if entry.ratio is None else f"  ({entry.ratio} of {entry.limit:g})"
-        print(
-            f"{'ok' if entry.holds else 'NO':3} {name:36} {entry.value:>10g} {entry.unit}{ratio}; {entry.goal}"
-        )
+        ratio = "" if entry.ratio is None else f" ({entry.ratio} of {entry.limit:g})"
+        held = "ok" if entry.holds else "NO"
+        print(f"{held:3} {name:34} {entry.value:>10g} {entry.unit}{ratio}; {entry.goal}")
     options.output.write_text(json.dumps({n: e.as_dict() for n, e in entries.items()}, indent=2) + "\n")
     return 0 if all(entry.holds for entry in entries.values()) else 1
 

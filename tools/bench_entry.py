@@ -8,7 +8,8 @@ from typing import Any
 class Entry:
     """A measure: `value` in `unit`; `limit` is the least possible as the same run found it, or None.
 
-    `ratio` is value / limit: of a rate the share of the limit that was reached, of a time the multiple of it. `goal` is in words; `holds` says whether it was met.
+    `ratio` is value / limit: of a rate the share of the limit that was reached, of a time the
+    multiple of it. `goal` is in words; `holds` says whether it was met.
     """
 
     value: float
