@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from hri.ca.authority import Authority
 from hri.ca.crl import publish
 from hri.ca.issuance import IssuedCertificate, Issuer, IssueRequest
