@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from .answer import verify_answer
 from .decision import Decision, Reason, ReasonCode
 from .path import Purpose, TrustStore, check_certificate, describe
@@ -46,9 +44,10 @@ def authenticate(
         leaf, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
     )
     reasons = [*checked.reasons, *challenge_stands(challenge_verdict)]
-    key = checked.certificate.public_key() if checked.certificate is not None else None
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        reasons += verify_answer(answer, key, device_id=device_id, verifier=verifier, challenge=challenge)
+    if checked.key is not None:
+        reasons += verify_answer(
+            answer, checked.key, device_id=device_id, verifier=verifier, challenge=challenge
+        )
     evidence = describe(checked.certificate) | {"challenge": challenge.hex(), "verifier": verifier}
     return Decision.of(_once(reasons), device_id, evidence)
 

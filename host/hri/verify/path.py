@@ -6,14 +6,18 @@ without extended key usage, knows nothing of revocation, and nothing of device i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
+from hashlib import sha256
 from itertools import pairwise
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import (
     Criticality,
@@ -49,7 +53,7 @@ class TrustStore:
     """
 
     anchors: tuple[x509.Certificate, ...]
-    intermediates: tuple[x509.Certificate, ...]
+    intermediates: Mapping[bytes, x509.Certificate]
     lists: tuple[RevocationList, ...]
     store: Store
 
@@ -64,17 +68,25 @@ class TrustStore:
         if not anchors:
             raise ValueError("a trust store without an anchor would trust nobody")
         roots = tuple(load_certificate(der) for der in anchors)
-        between = tuple(load_certificate(der) for der in intermediates)
-        lists = (RevocationList.authentic(der, (*roots, *between)) for der in crls)
+        between = {der: load_certificate(der) for der in intermediates}
+        lists = (RevocationList.authentic(der, (*roots, *between.values())) for der in crls)
         known = tuple(entry for entry in lists if entry is not None)
         return cls(roots, between, known, Store(list(roots)))
+
+    def read(self, der: bytes) -> x509.Certificate:
+        """The certificate of these bytes, parsed only if it is not one of ours; raises MalformedError."""
+        return self.intermediates.get(der) or load_certificate(der)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCertificate:
-    """A certificate and what the rules say about it; `device_id` is None where it names no device."""
+    """A certificate and what the rules say about it.
+
+    `key` is None unless it is a P-256 key, `device_id` where no device is named.
+    """
 
     certificate: x509.Certificate | None
+    key: ec.EllipticCurvePublicKey | None
     device_id: str | None
     reasons: tuple[Reason, ...]
 
@@ -104,7 +116,7 @@ def verify_certificate(
     trust = TrustStore.from_der(anchors)
     issuers = (*trust.anchors, *intermediates)
     lists = tuple(filter(None, (RevocationList.authentic(der, issuers) for der in crls)))
-    trust = TrustStore(trust.anchors, (), lists, trust.store)
+    trust = TrustStore(trust.anchors, {}, lists, trust.store)
     checked = check_certificate(
         leaf_der, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
     )
@@ -128,40 +140,51 @@ def check_certificate(
         if len(chain) > MAX_CHAIN:
             raise MalformedError(f"{len(chain)} certificates, and no chain has more than {MAX_CHAIN}")
         leaf = load_certificate(leaf_der)
-        between = [load_certificate(der) for der in chain]
+        between = [trust.read(der) for der in chain]
     except MalformedError as error:
-        return CheckedCertificate(None, device_id, (Reason(ReasonCode.MALFORMED, f"the chain: {error}"),))
-    named = _device_named(leaf)
+        return CheckedCertificate(
+            None, None, device_id, (Reason(ReasonCode.MALFORMED, f"the chain: {error}"),)
+        )
+    named, key = _device_named(leaf), _p256_key(leaf)
+    # A chain that only repeats what is in the store makes the search for a path no longer.
+    candidates = {id(one): one for one in (*between, *trust.intermediates.values())}
     reasons = (
-        key_is_p256(leaf),
+        key_is_p256(key),
         *validity_covers(leaf, at),
         serves_purpose(leaf, purpose),
         names_device(leaf, named, device_id),
-        *_path_reasons(leaf, [*between, *trust.intermediates], trust, at, purpose, revocation),
+        *_path_reasons(leaf, list(candidates.values()), trust, at, purpose, revocation),
     )
     found = tuple(reason for reason in reasons if reason is not None)
-    return CheckedCertificate(leaf, device_id if device_id is not None else named, found)
+    return CheckedCertificate(leaf, key, device_id if device_id is not None else named, found)
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
-    """Read a certificate with its names, extensions and key; raises MalformedError."""
+    """Read a certificate with its subject and extensions; raises MalformedError."""
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise MalformedError(f"a certificate of {len(der)} bytes")
     try:
         certificate = x509.load_der_x509_certificate(der)
         # These are read lazily; reading them here means that nothing can fail later on.
-        _ = (certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key())
+        _ = (certificate.extensions, certificate.subject)
     except Exception as error:
         raise MalformedError(f"not a certificate: {error}") from error
     return certificate
 
 
-def key_is_p256(leaf: x509.Certificate) -> Reason | None:
+def key_is_p256(key: ec.EllipticCurvePublicKey | None) -> Reason | None:
     """A device key is on P-256, the only curve the chips have."""
-    key = leaf.public_key()
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+    if key is not None:
         return None
     return Reason(ReasonCode.KEY_UNSUPPORTED, "a device key is a P-256 key, and this is none")
+
+
+def _p256_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) else None
 
 
 def validity_covers(leaf: x509.Certificate, at: datetime) -> tuple[Reason, ...]:
@@ -246,21 +269,28 @@ def _build_path(
     at: datetime,
     purpose: Purpose,
 ) -> list[x509.Certificate]:
+    ca, ee = _extension_policies(purpose)
+    builder = PolicyBuilder().store(store).time(at).extension_policies(ca_policy=ca, ee_policy=ee)
+    return builder.build_client_verifier().verify(leaf, list(intermediates)).chain
+
+
+@cache
+def _extension_policies(purpose: Purpose) -> tuple[ExtensionPolicy, ExtensionPolicy]:
+    """What CAs and leaves have to carry: cryptography's defaults, except for the extended key usage."""
+
     def may_issue_for(
         _policy: Policy, _certificate: x509.Certificate, usages: x509.ExtendedKeyUsage | None
     ) -> None:
         # RFC 5280 leaves it open, but it is general practice: a CA's own usages constrain its leaves.
-        if usages is not None and not {purpose.value, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(
-            usages
-        ):
+        allowed = {purpose.value, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+        if usages is not None and allowed.isdisjoint(usages):
             raise ValueError(f"a CA on the path may not issue for {purpose.name.lower()} authentication")
 
     kind = x509.ExtendedKeyUsage
     ca = ExtensionPolicy.webpki_defaults_ca().may_be_present(kind, Criticality.AGNOSTIC, may_issue_for)
     # The leaf's own extended key usage has its rule above (`serves_purpose`), with its own reason.
     ee = ExtensionPolicy.webpki_defaults_ee().may_be_present(kind, Criticality.AGNOSTIC, None)
-    builder = PolicyBuilder().store(store).time(at).extension_policies(ca_policy=ca, ee_policy=ee)
-    return builder.build_client_verifier().verify(leaf, list(intermediates)).chain
+    return ca, ee
 
 
 def describe(certificate: x509.Certificate | None) -> dict[str, str]:
@@ -269,7 +299,6 @@ def describe(certificate: x509.Certificate | None) -> dict[str, str]:
         return {}
     return {
         "certificate_serial_number": f"{certificate.serial_number:x}",
-        "issuer": certificate.issuer.rfc4514_string(),
-        "not_before": certificate.not_valid_before_utc.isoformat(),
+        "certificate_sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
     }

@@ -35,10 +35,11 @@ class RevocationPolicy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """One CRL, and the key by which its signature was found good (SPKI in DER)."""
+    """One CRL, the CA by whose key its signature was found good, and the scope it gives itself."""
 
     crl: x509.CertificateRevocationList
-    issuer_spki: bytes
+    issuer: x509.Certificate
+    scope: x509.IssuingDistributionPoint | None
 
     @classmethod
     def authentic(cls, der: bytes, issuers: Sequence[x509.Certificate]) -> RevocationList | None:
@@ -56,15 +57,14 @@ class RevocationList:
             return None
         for issuer in issuers:
             if issuer.subject == crl.issuer and _may_sign_crls(issuer) and _signed(crl, issuer):
-                return cls(crl, spki(issuer))
+                return cls(crl, issuer, _extension(crl, x509.IssuingDistributionPoint))
         return None
 
     def speaks_of(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-        """The list is by the certificate's issuer, under the same key, and has it in its scope."""
-        if self.crl.issuer != certificate.issuer or self.issuer_spki != spki(issuer):
+        """The list is by `issuer`, which issued the certificate, and has the certificate in its scope."""
+        if self.issuer != issuer and not _same_authority(self.issuer, issuer):
             return False
-        point = _extension(self.crl, x509.IssuingDistributionPoint)
-        return point is None or _in_scope(point, certificate)
+        return self.scope is None or _in_scope(self.scope, certificate)
 
     def is_current(self, at: datetime) -> bool:
         """`at` is not before thisUpdate and before nextUpdate; a list without nextUpdate is never current."""
@@ -104,13 +104,16 @@ def authority_not_revoked(
     policy: RevocationPolicy,
 ) -> Reason | None:
     """An issuing CA is not listed by the CA above it, if that one publishes a list at all."""
-    if not any(entry.speaks_of(certificate, issuer) for entry in lists):
-        return None
-    return not_revoked(certificate, issuer, lists, at, policy)
+    concerned = [entry for entry in lists if entry.speaks_of(certificate, issuer)]
+    return not_revoked(certificate, issuer, concerned, at, policy) if concerned else None
 
 
-def spki(certificate: x509.Certificate) -> bytes:
-    """The certificate's SubjectPublicKeyInfo in DER."""
+def _same_authority(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Two certificates of one CA (a renewal, a cross-certificate): the same name and the same key."""
+    return one.subject == other.subject and _spki(one) == _spki(other)
+
+
+def _spki(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
