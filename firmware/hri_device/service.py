@@ -125,7 +125,7 @@ class Service:
 
     def _chip(self, request=None):
         config = self._element.read_config()
-        # 508A datasheet, table of the configuration zone; the 608's public header has them in the same places.
+        # 508A datasheet, table of the configuration zone; the 608's public header agrees with it.
         chip = {
             "type": self._element.type,
             "serial_number": config[:4] + config[8:13],
@@ -179,7 +179,7 @@ class Service:
             return
         try:
             if not request.nonce:
-                raise ValueError("nonce")
+                raise ValueError("none, or its nonce is spent")
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
             record = self._identity_if_readable()
