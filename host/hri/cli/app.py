@@ -87,8 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as stopped:
         return stopped.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        output.error(HriError("interrupted", "interrupted", "run the same command again to go on"))
-        return _INTERRUPTED
+        return _interrupted(output)
     except typer.TyperException as error:
         return _usage(output, error)
     except Exception as error:  # noqa: BLE001 - the last resort
@@ -98,6 +97,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             HriError("internal", f"{type(error).__name__}: {error}", "this is a fault of hri: report it")
         )
         return HriError.exit_status
+    if status == _INTERRUPTED:
+        # What the parser makes of Ctrl-C.
+        return _interrupted(output)
     return status if isinstance(status, int) else 0
 
 
@@ -118,9 +120,17 @@ def _hoisted(arguments: list[str]) -> list[str]:
     return front + rest
 
 
+def _interrupted(output: Output) -> int:
+    output.error(HriError("interrupted", "interrupted", "run the same command again to go on"))
+    return _INTERRUPTED
+
+
 def _usage(output: Output, error: typer.TyperException) -> int:
     message = error.format_message()
-    if message:
+    if message.startswith("Usage:"):
+        # A group without a command: its help, but not as the result of anything.
+        output.err.print(message, markup=False)
+    elif message:
         output.error(ConfigurationError("usage", message[:1].lower() + message[1:], "see `hri --help`"))
     return ConfigurationError.exit_status
 

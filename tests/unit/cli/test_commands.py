@@ -1,0 +1,362 @@
+"""Every command: what it prints where, and how it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hri.provision import STEPS
+
+
+def make_csr(name: str) -> bytes:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_help_names_only_commands_that_exist(hri):
+    ran = hri("--help")
+
+    assert ran.status == 0
+    for command in ("provision", "authenticate", "attest", "verify", "revoke", "chip", "rig", "ca"):
+        assert command in ran.out
+    for later in ("serve ", "audit", " log "):
+        assert later not in ran.out
+
+
+def test_no_command_shows_the_help(hri):
+    ran = hri()
+
+    assert ran.status == 2
+    assert "Usage: hri" in ran.out + ran.err
+
+
+def test_the_authority_is_made_once(hri):
+    first, second = hri("--json", "ca", "init"), hri("--json", "ca", "init")
+
+    assert first.status == 0
+    assert len(first.json["root_fingerprint"]) == 64
+    assert (second.status, second.error["code"]) == (2, "ca-exists")
+
+
+def test_exports_are_pem_on_standard_output_alone(hri):
+    hri("ca", "init")
+
+    root, chain, crl = (hri("ca", "export", option) for option in ("--root", "--chain", "--crl"))
+
+    assert len(x509.load_pem_x509_certificates(root.out.encode())) == 1
+    assert len(x509.load_pem_x509_certificates(chain.out.encode())) == 2
+    assert len(x509.load_pem_x509_crl(crl.out.encode())) == 0
+    assert (root.err, chain.err, crl.err) == ("", "", "")
+
+
+def test_a_damaged_revocation_list_is_made_anew(hri, tmp_path):
+    hri("ca", "init")
+    (tmp_path / "home/crl/issuing.crl").write_bytes(b"damaged")
+
+    ran = hri("ca", "export", "--crl")
+
+    assert ran.status == 0
+    assert len(x509.load_pem_x509_crl(ran.out.encode())) == 0
+
+
+def test_provision_gives_what_the_contract_says(provisioned, board):
+    assert provisioned["device_id"] == "d1"
+    assert provisioned["element"] == {"type": "atecc608b", "serial_number": board.serial.hex(), "slot": 0}
+    assert [step["name"] for step in provisioned["steps"]] == list(STEPS)
+    assert all(step["milliseconds"] >= 0 for step in provisioned["steps"])
+    assert x509.load_pem_x509_certificate(provisioned["certificate"].encode())
+
+
+def test_provision_without_lock_ends_with_status_1_and_the_plan(hri, port, board):
+    hri("ca", "init")
+
+    words = hri("provision", "--port", port)
+    document = hri("provision", "--port", port, "--json")
+
+    assert words.status == document.status == 1
+    assert "for ever" in words.out
+    assert document.error["code"] == "lock-required"
+    assert "--lock" in document.error["hint"]
+    assert document.error["plan"]["permanent"]
+    assert document.out == ""
+    assert board.changes == []
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_authenticate_and_attest_tell_the_decision(hri, port):
+    for command in ("authenticate", "attest"):
+        ran = hri(command, "--json", "--port", port)
+
+        assert ran.status == 0
+        assert set(ran.json) == {"trusted", "device_id", "reasons", "evidence"}
+        assert (ran.json["trusted"], ran.json["device_id"], ran.json["reasons"]) == (True, "d1", [])
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_checking_needs_no_passphrase(hri, port, monkeypatch):
+    monkeypatch.delenv("HRI_CA_PASSPHRASE")
+
+    for arguments in (
+        ("authenticate", "--port", port),
+        ("attest", "--port", port),
+        ("list",),
+        ("show", "d1"),
+    ):
+        assert hri(*arguments).status == 0
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_a_revoked_device_is_not_trusted_and_the_status_is_1(hri, port):
+    assert hri("revoke", "d1", "--reason", "key-compromise").status == 0
+
+    ran = hri("--json", "authenticate", "--port", port)
+
+    assert ran.status == 1
+    assert [reason["code"] for reason in ran.json["reasons"]] == ["revoked"]
+    assert len(x509.load_pem_x509_crl(hri("ca", "export", "--crl").out.encode())) == 1
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_renew_and_rotate_give_a_new_certificate(hri, port):
+    renewed = hri("--json", "renew", "d1", "--port", port)
+    rotated = hri("--json", "rotate", "d1", "--port", port)
+
+    assert (renewed.status, rotated.status) == (0, 0)
+    report = hri("--json", "show", "d1").json
+    assert [item["state"] for item in report["certificates"]].count("active") == 1
+    assert report["certificates"][-1]["serial_number"] == rotated.json["serial_number"]
+    # What was superseded is on the published list at once.
+    assert len(x509.load_pem_x509_crl(hri("ca", "export", "--crl").out.encode())) == 2
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_list_and_show_name_the_device(hri, board):
+    assert [device["device_id"] for device in hri("--json", "list").json["devices"]] == ["d1"]
+    assert "d1" in hri("list").out
+    shown = hri("--json", "show", "d1").json
+    assert shown["element"]["serial_number"] == board.serial.hex()
+    assert shown["births"][0]["reasons"] == []
+    assert "d1  active" in hri("show", "d1").out
+
+
+def test_show_of_an_unknown_device_is_a_usage_error(hri):
+    hri("ca", "init")
+
+    ran = hri("--json", "show", "nobody")
+
+    assert (ran.status, ran.error["code"]) == (2, "not-found")
+
+
+def test_verify_decides_about_a_file(hri, provisioned, tmp_path):
+    pem = tmp_path / "device.pem"
+    pem.write_text(provisioned["certificate"])
+    der = tmp_path / "device.der"
+    der.write_bytes(
+        x509.load_pem_x509_certificate(provisioned["certificate"].encode()).public_bytes(Encoding.DER)
+    )
+
+    for file in (pem, der):
+        good = hri("--json", "verify", "--cert", str(file))
+        assert (good.status, good.json["trusted"], good.json["device_id"]) == (0, True, "d1")
+    early = hri("--json", "verify", "--cert", str(pem), "--at", "2020-01-01T00:00:00Z")
+    server = hri("--json", "verify", "--cert", str(pem), "--purpose", "server")
+
+    assert (early.status, early.json["reasons"][0]["code"]) == (1, "not-yet-valid")
+    assert (server.status, server.json["reasons"][0]["code"]) == (1, "wrong-purpose")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n", b"\x30\x00"]
+)
+def test_what_is_no_certificate_is_not_trusted(hri, tmp_path, content):
+    hri("ca", "init")
+    (tmp_path / "file").write_bytes(content)
+
+    ran = hri("--json", "verify", "--cert", str(tmp_path / "file"))
+
+    assert (ran.status, ran.json["reasons"][0]["code"]) == (1, "malformed")
+
+
+def test_a_request_without_evidence_is_refused_unless_the_operator_says_why(hri, tmp_path):
+    hri("ca", "init")
+    csr = tmp_path / "soft.csr"
+    csr.write_bytes(make_csr("soft-1"))
+
+    refused = hri("--json", "ca", "issue", "--csr", str(csr))
+    issued = hri("ca", "issue", "--csr", str(csr), "--unattested", "bench test")
+
+    assert (refused.status, refused.error["code"]) == (1, "unattested")
+    assert issued.status == 0
+    assert x509.load_pem_x509_certificate(issued.out.encode())
+    assert hri("--json", "show", "soft-1").json["element"]["type"] == "none"
+
+
+@pytest.mark.usefixtures("provisioned")
+def test_evidence_that_answered_no_challenge_of_ours_does_not_count(hri, tmp_path):
+    csr, evidence = tmp_path / "csr", tmp_path / "evidence"
+    csr.write_bytes(make_csr("d1"))
+    evidence.write_bytes(b"\xd2\x84")
+
+    ran = hri("--json", "ca", "issue", "--csr", str(csr), "--evidence", str(evidence))
+
+    assert (ran.status, ran.error["code"]) == (1, "unattested")
+
+
+def test_chip_commands_look_and_do_not_touch(hri, port, board):
+    info = hri("--json", "chip", "info", "--port", port)
+    plan = hri("--json", "chip", "plan", "--port", port)
+    lint = hri("--json", "chip", "lint", "--port", port)
+
+    assert (info.status, plan.status, lint.status) == (0, 0, 0)
+    assert info.json["serial_number"] == board.serial.hex()
+    assert (info.json["config_locked"], len(info.json["config"])) == (False, 256)
+    assert plan.json["stage"] == "blank"
+    assert lint.json["ok"] is True
+    assert hri("--json", "chip", "lint", "--present", "--port", port).status == 1
+    assert "slot" in hri("chip", "info", "--port", port).out
+    assert board.changes == []
+
+
+def test_apply_and_lock_are_dry_runs_without_the_serial_number(hri, port, board):
+    hri("ca", "init")
+    for command in (("apply",), ("lock",), ("lock", "--zone", "data")):
+        ran = hri("--json", "chip", *command, "--port", port)
+
+        assert ran.status == 0
+        assert ran.json["dry_run"] is True
+        assert ran.json["serial_number"] == board.serial.hex()
+    assert board.changes == []
+
+
+def test_another_serial_number_is_refused(hri, port, board):
+    hri("ca", "init")
+
+    ran = hri("--json", "chip", "lock", "--port", port, "--serial", "0123000000000000ee")
+
+    assert (ran.status, ran.error["code"]) == (1, "not-confirmed")
+    assert board.changes == []
+
+
+def test_a_zone_is_locked_only_with_what_belongs_into_it(hri, port, board):
+    hri("ca", "init")
+    serial = board.serial.hex()
+
+    early = hri("--json", "chip", "lock", "--port", port, "--serial", serial)
+    applied = hri("--json", "chip", "apply", "--port", port, "--serial", serial)
+    locked = hri("--json", "chip", "lock", "--port", port, "--serial", serial)
+    data = hri("--json", "chip", "lock", "--zone", "data", "--port", port, "--serial", serial)
+
+    assert (early.status, early.error["code"]) == (1, "not-configured")
+    assert (applied.json["config_locked"], locked.json["config_locked"]) == (False, True)
+    assert data.json["data_locked"] is True
+    assert hri("--json", "provision", "--port", port, "--lock").status == 0
+
+
+def test_global_options_may_stand_anywhere(hri, tmp_path):
+    other = str(tmp_path / "other")
+
+    assert hri("ca", "init", "--json", "--home", other).status == 0
+    assert hri("list", f"--home={other}", "--json").json == {"devices": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("provision", "--port", "/dev/no-such-port"), 3, "no-port"),
+        (("provision",), 2, "no-port"),
+        (("authenticate", "--port", "/dev/no-such-port"), 3, "no-port"),
+        (("no-such-command",), 2, "usage"),
+        (("provision", "--no-such-option"), 2, "usage"),
+        (("revoke", "d1", "--reason", "boredom"), 2, "bad-reason"),
+        (("verify", "--cert", "/no/such/file"), 3, "storage"),
+        (("verify", "--cert", "/dev/null", "--at", "soon"), 2, "bad-time"),
+        (("provision", "--port", "/dev/null", "--device-id", "../x"), 2, "bad-device-id"),
+        (("rig", "bus", "--listen", "nowhere"), 2, "bad-address"),
+        (("ca", "export", "--root", "--crl"), 2, "usage"),
+    ],
+)
+def test_errors_are_one_json_object_on_standard_error(hri, arguments, status, code):
+    hri("ca", "init")
+
+    ran = hri("--json", *arguments)
+
+    assert (ran.status, ran.out) == (status, "")
+    assert ran.error["code"] == code
+    assert ran.error["message"]
+
+
+def test_without_an_authority_the_way_to_one_is_told(hri, port):
+    ran = hri("provision", "--port", port)
+
+    assert ran.status == 2
+    assert "hri ca init" in ran.err
+
+
+def test_a_wrong_passphrase_is_told_and_never_shown(hri, port, monkeypatch):
+    hri("ca", "init")
+    monkeypatch.setenv("HRI_CA_PASSPHRASE", "not the words")
+
+    ran = hri("-vv", "provision", "--port", port)
+
+    assert ran.status == 2
+    assert "passphrase" in ran.err
+    assert "not the words" not in ran.out + ran.err
+
+
+def test_a_missing_passphrase_names_every_way_to_give_it(hri, port, monkeypatch, tmp_path):
+    hri("ca", "init")
+    monkeypatch.delenv("HRI_CA_PASSPHRASE")
+    file = tmp_path / "words"
+    file.write_text("secret ca words\nsecond line\n")
+
+    missing = hri("--json", "provision", "--port", port)
+    given = hri("--json", "provision", "--port", port, "--lock", "--passphrase-file", str(file))
+
+    assert (missing.status, missing.error["code"]) == (2, "no-passphrase")
+    assert given.status == 0
+
+
+def test_no_secret_is_in_any_log(hri, port):
+    hri("ca", "init")
+    ran = hri("-vv", "provision", "--port", port, "--lock")
+
+    assert "secret" not in ran.out + ran.err
+
+
+def test_the_configuration_warns_but_works(hri, tmp_path, port):
+    hri("ca", "init")
+    vector = Path(__file__).parents[2] / "vectors" / "mission.yaml"
+    (tmp_path / "home/config.yaml").write_bytes(vector.read_bytes())
+
+    ran = hri("provision", "--port", port, "--lock")
+
+    assert ran.status == 0
+    assert "key_encipherment" in ran.err
+
+
+def test_an_interrupt_ends_in_one_line(hri, monkeypatch):
+    from hri.home import Home
+
+    def interrupt(_self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Home, "registry", interrupt)
+
+    ran = hri("--json", "list")
+
+    assert (ran.status, ran.error["code"]) == (130, "interrupted")
+
+
+def test_a_fault_of_ours_is_one_line_too(hri, monkeypatch):
+    from hri.home import Home
+
+    monkeypatch.setattr(Home, "registry", lambda _self: json.loads("{"))
+
+    ran = hri("--json", "list")
+
+    assert (ran.status, ran.error["code"]) == (3, "internal")
