@@ -8,7 +8,7 @@ _WORDS = {
     0x05: "ECC fault",
     0x07: "self-test failed",
     0x08: "health test failed",
-    0x0F: "not allowed in the present state or configuration",
+    0x0F: "not allowed in this state or configuration",
     0x11: "just woken",
     0xEE: "watchdog about to expire",
     0xFF: "damaged on the way to the chip",

@@ -3,7 +3,7 @@
 try:
     from micropython import const
 except ImportError:
-    const = int
+    const = int  # type: ignore[assignment]
 
 CONFIG = 0
 DATA = 2
@@ -22,7 +22,6 @@ _VERIFY = const(0x45)
 _BLOCK = const(32)
 _BLOCK_MODE = const(0x80)
 _PASS_THROUGH = const(0x03)
-_DIGEST_OF_OTHER = const(0x10)
 
 # The longest execution times in milliseconds, with the slowest clock divider (public ATECC608 headers): which
 # divider a chip uses is not known before its configuration has been read.
@@ -44,9 +43,9 @@ class Commands:
     def __init__(self, session):
         self._execute = session.execute
 
-    def info(self, mode=0, param2=0):
+    def info(self, mode=0):
         """Return the 4 bytes of Info: the revision in mode 0."""
-        return self._execute(_INFO, mode, param2, b"", 4, _INFO_MS)
+        return self._execute(_INFO, mode, 0, b"", 4, _INFO_MS)
 
     def read(self, zone, address, size):
         """Return `size` bytes, 4 (a word) or 32 (a block), in clear from `address` of `zone`."""
@@ -78,18 +77,16 @@ class Commands:
         size = 0 if mode & _PASS_THROUGH == _PASS_THROUGH else 32
         return self._execute(_NONCE, mode, 0, num_in, size, _NONCE_MS)
 
-    def gendig(self, zone, key_id, other=b""):
+    def gendig(self, zone, key_id):
         """Mix a stored value into TempKey: of zone 0 the config block `key_id`."""
-        self._execute(_GENDIG, zone, key_id, other, 0, _GENDIG_MS)
+        self._execute(_GENDIG, zone, key_id, b"", 0, _GENDIG_MS)
 
-    def genkey(self, mode, slot, other=b""):
+    def genkey(self, mode, slot):
         """Return the public key (64 bytes) of `slot`.
 
-        Mode bit 2 creates the key first, bit 3 digests it into TempKey. Mode bit 4 only digests a public key
-        that is stored, and returns b"".
+        Mode bit 2 creates the key first, bit 3 digests it into TempKey.
         """
-        size = 0 if mode & _DIGEST_OF_OTHER else 64
-        return self._execute(_GENKEY, mode, slot, other, size, _GENKEY_MS)
+        return self._execute(_GENKEY, mode, slot, b"", 64, _GENKEY_MS)
 
     def sign(self, mode, slot):
         """Return the signature (64 bytes) by `slot`: mode 0x80 of TempKey, 0x40 of the internal message."""

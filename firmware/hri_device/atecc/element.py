@@ -8,7 +8,7 @@ from .session import Session
 try:
     from micropython import const
 except ImportError:
-    const = int
+    const = int  # type: ignore[assignment]
 
 _WORD = const(4)
 _BLOCK = const(32)
@@ -43,9 +43,9 @@ _EXECUTION = const(0x0F)
 _TYPES = {b"\x00\x00\x60\x02": "atecc608a", b"\x00\x00\x60\x03": "atecc608b"}
 
 
-def _expect(name, value, size):
+def _expect(value, size):
     if len(value) != size:
-        raise ValueError("%s: %d bytes, not %d" % (name, len(value), size))
+        raise ValueError("%d bytes where %d are due" % (len(value), size))
 
 
 def _slot_size(slot):
@@ -134,19 +134,19 @@ class ATECC608:
         The other bytes of `config` are not looked at. Raises LockedError where the zone is locked and
         PacketError where it reads otherwise than written.
         """
-        _expect("config", config, _CONFIG_SIZE)
+        _expect(config, _CONFIG_SIZE)
         with self._session:
             present = self._open_config()
             for block in range(4):
                 self._write_config_block(block, config, present)
             written = self._read_config()
         if written[16:84] != config[16:84] or written[88:] != config[88:]:
-            raise PacketError("the configuration zone reads otherwise than written")
+            raise PacketError("config zone reads otherwise than written")
 
     def _open_config(self):
         present = self._read_config()
         if present[87] != _UNLOCKED:
-            raise LockedError("the configuration zone is locked for good", "config locked")
+            raise LockedError("config zone is locked for good", "config locked")
         return present
 
     def _write_config_block(self, block, config, present):
@@ -165,7 +165,7 @@ class ATECC608:
         """Return the CRC-16 of `config` (128 bytes), by default of the zone as it is now."""
         if config is None:
             config = self.read_config()
-        _expect("config", config, _CONFIG_SIZE)
+        _expect(config, _CONFIG_SIZE)
         return crc16(config)
 
     def lock_config(self, crc):
@@ -175,7 +175,7 @@ class ATECC608:
         """
         with self._session:
             if crc16(self._open_config()) != crc:
-                raise ValueError("crc: not that of the configuration zone as it is now")
+                raise ValueError("crc: not that of the config zone now")
             self._commands.lock(_LOCK_CONFIG, crc)
 
     def lock_data(self, crc):
@@ -188,9 +188,9 @@ class ATECC608:
         with self._session:
             lock_bytes = self._commands.read(CONFIG, _LOCK_WORD, _WORD)
             if lock_bytes[3] == _UNLOCKED:
-                raise LockedError("lock the configuration zone first", "config unlocked")
+                raise LockedError("lock the config zone first", "config unlocked")
             if lock_bytes[2] != _UNLOCKED:
-                raise LockedError("the data zone is locked already", "data locked")
+                raise LockedError("data zone is locked for good", "data locked")
             self._commands.lock(_LOCK_DATA, crc)
 
     def lock_slot(self, slot):
@@ -286,7 +286,7 @@ class ATECC608:
     def sign(self, slot, digest):
         """Return the signature (64 bytes) of `digest` (32 bytes) by the key in `slot`."""
         _slot_size(slot)
-        _expect("digest", digest, _DIGEST)
+        _expect(digest, _DIGEST)
         with self._session:
             self._commands.nonce(_NONCE_FIXED, digest)
             return self._commands.sign(_SIGN_EXTERNAL, slot)
@@ -294,7 +294,7 @@ class ATECC608:
     def verify(self, slot, digest, signature):
         """Return whether `signature` (64 bytes) of `digest` is by the public key stored in `slot`."""
         _slot_size(slot)
-        _expect("signature", signature, _KEY)
+        _expect(signature, _KEY)
         return self._verify(_VERIFY_STORED, slot, digest, signature)
 
     def verify_external(self, public_key, digest, signature):
@@ -302,12 +302,12 @@ class ATECC608:
 
         Raises CommandError where `public_key` is no point of the curve.
         """
-        _expect("public key", public_key, _KEY)
-        _expect("signature", signature, _KEY)
+        _expect(public_key, _KEY)
+        _expect(signature, _KEY)
         return self._verify(_VERIFY_EXTERNAL, _P256, digest, signature + public_key)
 
     def _verify(self, mode, key_id, digest, data):
-        _expect("digest", digest, _DIGEST)
+        _expect(digest, _DIGEST)
         try:
             with self._session:
                 self._commands.nonce(_NONCE_FIXED, digest)
@@ -325,20 +325,10 @@ class ATECC608:
         (random 32, public key 64, signature 64, attestation public key 64). Raises LockedError where the slot
         is locked. 508A datasheet, GenKey and Sign, and docs/protocol.md, "What is signed".
         """
-        _slot_size(slot)
-        _slot_size(attestation_slot)
-        _expect("nonce", nonce, _NUM_IN)
-        commands = self._commands
         try:
-            with self._session:
-                # First, so that a slot that cannot attest is refused before a key is made.
-                attestation_key = commands.genkey(_GENKEY_PUBLIC, attestation_slot)
-                random = commands.nonce(_NONCE_RANDOM, nonce)
-                public_key = commands.genkey(_GENKEY_CREATE | _GENKEY_DIGEST, slot)
-                signature = commands.sign(_SIGN_INTERNAL, attestation_slot)
+            return self._attest(_GENKEY_CREATE | _GENKEY_DIGEST, slot, nonce, attestation_slot)[:4]
         except CommandError as error:
             raise self._reason(error, slot)
-        return random, public_key, signature, attestation_key
 
     def state(self, slot, nonce, attestation_slot):
         """Have the attestation key sign the key in `slot`, its policy and the whole configuration zone.
@@ -347,16 +337,26 @@ class ATECC608:
         (internal, whole serial number). Returns (random 32, public key 64, signature 64, attestation public
         key 64, config 128). 508A datasheet, GenDig, GenKey and Sign, and docs/protocol.md, "What is signed".
         """
+        return self._attest(_GENKEY_DIGEST, slot, nonce, attestation_slot)
+
+    def _attest(self, mode, slot, nonce, attestation_slot):
         _slot_size(slot)
         _slot_size(attestation_slot)
-        _expect("nonce", nonce, _NUM_IN)
+        _expect(nonce, _NUM_IN)
         commands = self._commands
         with self._session:
-            config = self._read_config()
+            config = None if mode & _GENKEY_CREATE else self._read_config()
+            # Early, so that a slot that cannot attest is refused before a key is made.
             attestation_key = commands.genkey(_GENKEY_PUBLIC, attestation_slot)
             random = commands.nonce(_NONCE_RANDOM, nonce)
-            for block in range(4):
-                commands.gendig(CONFIG, block)
-            public_key = commands.genkey(_GENKEY_DIGEST, slot)
-            signature = commands.sign(_SIGN_INTERNAL, attestation_slot)
-        return random, public_key, signature, attestation_key, config
+            if config:
+                for block in range(4):
+                    commands.gendig(CONFIG, block)
+            public_key = commands.genkey(mode, slot)
+            return (
+                random,
+                public_key,
+                commands.sign(_SIGN_INTERNAL, attestation_slot),
+                attestation_key,
+                config,
+            )

@@ -7,7 +7,7 @@ from ..errors import CommandError, PacketError
 try:
     from micropython import const
 except ImportError:
-    const = int
+    const = int  # type: ignore[assignment]
 
 _COMMAND = const(0x03)
 _STATUS_LENGTH = const(4)
@@ -81,5 +81,5 @@ def parse(reply, size, opcode):
             raise CommandError(reply[1], opcode)
         return b""
     if count != size + 3:
-        raise PacketError("reply to command %02x: length %d, not %d" % (opcode, count, size + 3))
+        raise PacketError("reply to command %02x: length %d" % (opcode, count))
     return bytes(reply[1 : count - 2])

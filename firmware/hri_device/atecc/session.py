@@ -9,12 +9,13 @@ from .packet import build, parse
 try:
     from micropython import const
 except ImportError:
-    const = int
+    const = int  # type: ignore[assignment]
 
 _RESET = const(0x00)
 _SLEEP = const(0x01)
 _IDLE = const(0x02)
 _WAKE_REPLY = b"\x04\x11\x33\x43"
+_LOST = "the chip left midway; what it held is lost"
 
 _WATCHDOG = const(0xEE)
 _NOT_RECEIVED = const(0xFF)
@@ -125,7 +126,7 @@ class Session:
             self._bus.write(self._address, view)
         except OSError:
             if self._holding:
-                raise BusError("the chip left before command %02x; what it held is lost" % opcode)
+                raise BusError(_LOST)
             # An undelivered command has done nothing. The chip may have gone to sleep.
             self._wake()
             try:
@@ -200,7 +201,7 @@ class Session:
     def _renew(self):
         # Idle keeps TempKey, and the waking starts the watchdog anew.
         if not self._put(_IDLE) and self._holding:
-            raise BusError("the chip left midway; what it held is lost")
+            raise BusError(_LOST)
         self._wake()
 
     def _put(self, word):

@@ -5,12 +5,12 @@ import time
 try:
     from micropython import const
 except ImportError:
-    const = int
+    const = int  # type: ignore[assignment]
 
 try:
     from supervisor import ticks_ms as _supervisor_ticks_ms
 except ImportError:
-    _supervisor_ticks_ms = None
+    _supervisor_ticks_ms = None  # type: ignore[assignment]
 
 # supervisor.ticks_ms wraps at 2 ** 29.
 _TICKS_MASK = const(0x1FFFFFFF)
@@ -26,7 +26,7 @@ def sleep_ms(n):
 
 def ticks_ms():
     """Return a count of milliseconds that only ticks_diff can compare."""
-    if _supervisor_ticks_ms:
+    if _supervisor_ticks_ms is not None:
         return _supervisor_ticks_ms()
     return int(time.monotonic() * 1000) & _TICKS_MASK
 

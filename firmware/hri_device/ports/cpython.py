@@ -14,15 +14,15 @@ try:
 except ImportError:
     import time
 
-    def sleep_ms(n):
+    def sleep_ms(n):  # type: ignore[misc]
         """Wait `n` milliseconds."""
         time.sleep(n / 1000)
 
-    def ticks_ms():
+    def ticks_ms():  # type: ignore[misc]
         """Return a count of milliseconds."""
-        return int(time.monotonic() * 1000)
+        return int(time.monotonic() * 1000)  # type: ignore[attr-defined]
 
-    def ticks_diff(a, b):
+    def ticks_diff(a, b):  # type: ignore[misc]
         """Return the milliseconds from `b` to `a`."""
         return a - b
 
@@ -83,12 +83,12 @@ class SocketBus:
 
     def _transfer(self, op, address, length, payload):
         try:
-            self._connect()
-            self._send(op + bytes((address, length >> 8, length & 0xFF)) + payload)
-            head = self._receive(3)
-            reply = self._receive(head[1] << 8 | head[2])
-        except OSError:
-            # Half an exchange would put every later one out of step.
+            connection = self._connect()
+            _send(connection, op + bytes((address, length >> 8, length & 0xFF)) + payload)
+            head = _receive(connection, 3)
+            reply = _receive(connection, head[1] << 8 | head[2])
+        except BaseException:
+            # Half an exchange, interrupted or failed, would put every later one out of step.
             self.close()
             raise
         if head[0]:
@@ -100,19 +100,22 @@ class SocketBus:
             self._socket = socket.socket()
             self._socket.settimeout(_TIMEOUT_S)
             self._socket.connect(self._address)
+        return self._socket
 
-    def _send(self, data):
-        while data:
-            data = data[self._socket.send(data) :]
 
-    def _receive(self, size):
-        data = b""
-        while len(data) < size:
-            part = self._socket.recv(size - len(data))
-            if not part:
-                raise OSError(_ECONNRESET, "the bus server closed the connection")
-            data += part
-        return data
+def _send(connection, data):
+    while data:
+        data = data[connection.send(data) :]
+
+
+def _receive(connection, size):
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise OSError(_ECONNRESET, "the bus server closed the connection")
+        data += part
+    return data
 
 
 def bus_from_environment():

@@ -93,7 +93,7 @@ def test_an_impossible_count_is_refused(count):
 
 def test_a_good_reply_of_another_length_is_refused():
     padded = (reply(bytes(4)) + b"\xff" * 28)[:35]
-    with pytest.raises(PacketError, match="length 7, not 35"):
+    with pytest.raises(PacketError, match="length 7"):
         parse(memoryview(padded), 32, 0x02)
 
 
