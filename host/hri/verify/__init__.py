@@ -2,7 +2,7 @@
 
 - `decision`: what a decision is
 - `answer`: did this key answer this challenge?
-- `path`, `revocation`: does this certificate count, here and now?
+- `leaf`, `trust`, `path`, `revocation`: does this certificate count, here and now?
 - `authentication`: is this really device X, and is it still trusted?
 - `attestation`, `proof_rules`, `atecc608`, `endorsement`: does this key live in a chip?
 """

@@ -44,11 +44,10 @@ def authenticate(
         leaf, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
     )
     reasons = [*checked.reasons, *challenge_stands(challenge_verdict)]
-    if checked.key is not None:
-        reasons += verify_answer(
-            answer, checked.key, device_id=device_id, verifier=verifier, challenge=challenge
-        )
-    evidence = describe(checked.certificate) | {"challenge": challenge.hex(), "verifier": verifier}
+    key = checked.leaf.key if checked.leaf is not None else None
+    if key is not None:
+        reasons += verify_answer(answer, key, device_id=device_id, verifier=verifier, challenge=challenge)
+    evidence = describe(checked.leaf) | {"challenge": challenge.hex(), "verifier": verifier}
     return Decision.of(_once(reasons), device_id, evidence)
 
 

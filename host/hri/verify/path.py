@@ -6,87 +6,51 @@ without extended key usage, knows nothing of revocation, and nothing of device i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from functools import cache
 from hashlib import sha256
-from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
     Policy,
     PolicyBuilder,
-    Store,
     VerificationError,
 )
 
+from . import leaf as rules
 from .cose import MalformedError
 from .decision import Decision, Reason, ReasonCode
-from .revocation import RevocationList, RevocationPolicy, authority_not_revoked, not_revoked
+from .leaf import Leaf, Purpose, load_certificate
+from .revocation import RevocationPolicy, authority_not_revoked, not_revoked
+from .trust import TrustStore, authentic
 
-DEVICE_URI = "urn:hri:device:"
-# A chain is a handful of certificates of a few kilobytes; a larger one is an attempt to keep us busy.
+__all__ = [
+    "CheckedCertificate",
+    "Purpose",
+    "TrustStore",
+    "check_certificate",
+    "describe",
+    "verify_certificate",
+]
+
+# A chain is a handful of certificates; a longer one is an attempt to keep us busy.
 MAX_CHAIN = 8
-MAX_CERTIFICATE_BYTES = 16 * 1024
-
-
-class Purpose(Enum):
-    """What the certificate is presented for; the value is the extended key usage it must carry."""
-
-    CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
-    SERVER = ExtendedKeyUsageOID.SERVER_AUTH
-
-
-@dataclass(frozen=True, slots=True)
-class TrustStore:
-    """What this verifier trusts and knows: anchors, issuing CAs, and revocation lists already authenticated.
-
-    Build it once with `from_der`; a decision then costs no signature check of a CRL.
-    """
-
-    anchors: tuple[x509.Certificate, ...]
-    intermediates: Mapping[bytes, x509.Certificate]
-    lists: tuple[RevocationList, ...]
-    store: Store
-
-    @classmethod
-    def from_der(
-        cls, anchors: Sequence[bytes], *, intermediates: Sequence[bytes] = (), crls: Sequence[bytes] = ()
-    ) -> TrustStore:
-        """Load DER certificates and CRLs; a CRL by nobody known is left out.
-
-        Raises ValueError without an anchor, MalformedError for what cannot be read.
-        """
-        if not anchors:
-            raise ValueError("a trust store without an anchor would trust nobody")
-        roots = tuple(load_certificate(der) for der in anchors)
-        between = {der: load_certificate(der) for der in intermediates}
-        lists = (RevocationList.authentic(der, (*roots, *between.values())) for der in crls)
-        known = tuple(entry for entry in lists if entry is not None)
-        return cls(roots, between, known, Store(list(roots)))
-
-    def read(self, der: bytes) -> x509.Certificate:
-        """The certificate of these bytes, parsed only if it is not one of ours; raises MalformedError."""
-        return self.intermediates.get(der) or load_certificate(der)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCertificate:
     """A certificate and what the rules say about it.
 
-    `key` is None unless it is a P-256 key, `device_id` where no device is named.
+    `leaf` is None where it could not be read, `device_id` where no device is named.
     """
 
-    certificate: x509.Certificate | None
-    key: ec.EllipticCurvePublicKey | None
+    leaf: Leaf | None
     device_id: str | None
     reasons: tuple[Reason, ...]
 
@@ -107,20 +71,16 @@ def verify_certificate(
     Everything is DER; `at` is an aware datetime. Raises ValueError for a naive `at` or without an anchor,
     MalformedError if an anchor or a CRL, which are ours, cannot be read.
     """
-    intermediates = []
-    for der in chain[:MAX_CHAIN]:
-        try:
-            intermediates.append(load_certificate(der))
-        except MalformedError as error:
-            return Decision(False, device_id, (Reason(ReasonCode.MALFORMED, f"the chain: {error}"),))
+    try:
+        between = [load_certificate(der) for der in chain[:MAX_CHAIN]]
+    except MalformedError as error:
+        return Decision(False, device_id, (_malformed(error),))
     trust = TrustStore.from_der(anchors)
-    issuers = (*trust.anchors, *intermediates)
-    lists = tuple(filter(None, (RevocationList.authentic(der, issuers) for der in crls)))
-    trust = TrustStore(trust.anchors, {}, lists, trust.store)
+    trust = replace(trust, lists=authentic(crls, (*trust.anchors, *between)))
     checked = check_certificate(
         leaf_der, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
     )
-    return Decision.of(checked.reasons, checked.device_id, describe(checked.certificate))
+    return Decision.of(checked.reasons, checked.device_id, describe(checked.leaf))
 
 
 def check_certificate(
@@ -133,145 +93,70 @@ def check_certificate(
     device_id: str | None = None,
     revocation: RevocationPolicy = RevocationPolicy.FAIL_CLOSED,
 ) -> CheckedCertificate:
-    """As `verify_certificate`, against a trust store made beforehand, and giving the parsed certificate."""
+    """As `verify_certificate`, against a trust store made beforehand, and giving the certificate as read."""
     if at.tzinfo is None:
         raise ValueError("the time must be aware")
     try:
         if len(chain) > MAX_CHAIN:
             raise MalformedError(f"{len(chain)} certificates, and no chain has more than {MAX_CHAIN}")
-        leaf = load_certificate(leaf_der)
+        leaf = Leaf.from_der(leaf_der)
         between = [trust.read(der) for der in chain]
     except MalformedError as error:
-        return CheckedCertificate(
-            None, None, device_id, (Reason(ReasonCode.MALFORMED, f"the chain: {error}"),)
-        )
-    named, key = _device_named(leaf), _p256_key(leaf)
-    # A chain that only repeats what is in the store makes the search for a path no longer.
-    candidates = {id(one): one for one in (*between, *trust.intermediates.values())}
-    reasons = (
-        key_is_p256(key),
-        *validity_covers(leaf, at),
-        serves_purpose(leaf, purpose),
-        names_device(leaf, named, device_id),
-        *_path_reasons(leaf, list(candidates.values()), trust, at, purpose, revocation),
+        return CheckedCertificate(None, device_id, (_malformed(error),))
+    kept = (
+        rules.key_is_p256(leaf),
+        rules.not_too_early(leaf, at),
+        rules.not_too_late(leaf, at),
+        rules.serves_purpose(leaf, purpose),
+        rules.names_one_device(leaf),
+        rules.names_the_device(leaf, device_id),
+        *_path_rules(leaf, between, trust, at, purpose, revocation),
     )
-    found = tuple(reason for reason in reasons if reason is not None)
-    return CheckedCertificate(leaf, key, device_id if device_id is not None else named, found)
+    reasons = tuple(reason for reason in kept if reason is not None)
+    return CheckedCertificate(leaf, leaf.device_id if device_id is None else device_id, reasons)
 
 
-def load_certificate(der: bytes) -> x509.Certificate:
-    """Read a certificate with its subject and extensions; raises MalformedError."""
-    if len(der) > MAX_CERTIFICATE_BYTES:
-        raise MalformedError(f"a certificate of {len(der)} bytes")
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        # These are read lazily; reading them here means that nothing can fail later on.
-        _ = (certificate.extensions, certificate.subject)
-    except Exception as error:
-        raise MalformedError(f"not a certificate: {error}") from error
-    return certificate
-
-
-def key_is_p256(key: ec.EllipticCurvePublicKey | None) -> Reason | None:
-    """A device key is on P-256, the only curve the chips have."""
-    if key is not None:
-        return None
-    return Reason(ReasonCode.KEY_UNSUPPORTED, "a device key is a P-256 key, and this is none")
-
-
-def _p256_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey | None:
-    try:
-        key = leaf.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1) else None
-
-
-def validity_covers(leaf: x509.Certificate, at: datetime) -> tuple[Reason, ...]:
-    """The time is within notBefore and notAfter, both included (RFC 5280 section 4.1.2.5)."""
-    if at < leaf.not_valid_before_utc:
-        since = leaf.not_valid_before_utc.isoformat()
-        return (Reason(ReasonCode.NOT_YET_VALID, f"the certificate is valid only from {since}"),)
-    if at > leaf.not_valid_after_utc:
-        until = leaf.not_valid_after_utc.isoformat()
-        return (Reason(ReasonCode.EXPIRED, f"the certificate was valid until {until}"),)
-    return ()
-
-
-def serves_purpose(leaf: x509.Certificate, purpose: Purpose) -> Reason | None:
-    """The purpose stands in extendedKeyUsage, which must be there, and the key may sign."""
-    usages: x509.ExtendedKeyUsage | tuple[()] = ()
-    signs = True
-    for extension in leaf.extensions:
-        if isinstance(extension.value, x509.ExtendedKeyUsage):
-            usages = extension.value
-        elif isinstance(extension.value, x509.KeyUsage):
-            signs = extension.value.digital_signature
-    if purpose.value in usages and signs:
-        return None
-    return Reason(
-        ReasonCode.WRONG_PURPOSE, f"the certificate is not for {purpose.name.lower()} authentication"
-    )
-
-
-def names_device(leaf: x509.Certificate, named: str | None, expected: str | None) -> Reason | None:
-    """Common name and `urn:hri:device:` name the same device, and it is the one expected."""
-    if named is None:
-        return Reason(
-            ReasonCode.DEVICE_ID_MISMATCH,
-            f"common name and {DEVICE_URI} of {leaf.subject.rfc4514_string()!r} do not name one device",
-        )
-    if expected is not None and named != expected:
-        return Reason(ReasonCode.DEVICE_ID_MISMATCH, f"the certificate is of {named!r}, not of {expected!r}")
-    return None
-
-
-def _device_named(leaf: x509.Certificate) -> str | None:
-    """The one device id that the certificate's common name and URI agree on, or None."""
-    names = [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    uris: list[str] = []
-    for extension in leaf.extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            values = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
-            uris = [uri for uri in values if uri.startswith(DEVICE_URI)]
-    if len(names) == 1 and names[0] and uris == [DEVICE_URI + names[0]]:
-        return names[0]
-    return None
-
-
-def _path_reasons(
-    leaf: x509.Certificate,
-    intermediates: Sequence[x509.Certificate],
+def _path_rules(
+    leaf: Leaf,
+    chain: Sequence[x509.Certificate],
     trust: TrustStore,
     at: datetime,
     purpose: Purpose,
     revocation: RevocationPolicy,
-) -> Iterator[Reason]:
+) -> list[Reason | None]:
     """A path leads to an anchor, and nothing on it is revoked."""
     # A leaf outside its validity is reported as such; its path is judged at the nearest time it was valid,
     # so that an expired certificate that was also revoked, or forged, is told apart.
-    when = min(max(at, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
+    when = min(max(at, leaf.not_before), leaf.not_after)
     try:
-        path = _build_path(leaf, intermediates, trust.store, when, purpose)
+        path = _build_path(leaf.certificate, chain, trust, when, purpose)
     except VerificationError as error:
-        yield Reason(ReasonCode.CHAIN_INVALID, f"no valid path to a trust anchor: {error}")
-        return
-    for position, (certificate, issuer) in enumerate(pairwise(path)):
+        return [Reason(ReasonCode.CHAIN_INVALID, f"no valid path to a trust anchor: {error}")]
+    reasons: list[Reason | None] = []
+    for position in range(len(path) - 1):
         rule = not_revoked if position == 0 else authority_not_revoked
-        if reason := rule(certificate, issuer, trust.lists, at, revocation):
-            yield reason
+        reasons.append(rule(path[position], path[position + 1], trust.lists, at, revocation))
+    return reasons
 
 
 def _build_path(
     leaf: x509.Certificate,
-    intermediates: Sequence[x509.Certificate],
-    store: Store,
+    chain: Sequence[x509.Certificate],
+    trust: TrustStore,
     at: datetime,
     purpose: Purpose,
 ) -> list[x509.Certificate]:
+    """The certificates from the leaf to an anchor; raises VerificationError."""
     ca, ee = _extension_policies(purpose)
-    builder = PolicyBuilder().store(store).time(at).extension_policies(ca_policy=ca, ee_policy=ee)
-    return builder.build_client_verifier().verify(leaf, list(intermediates)).chain
+    builder = PolicyBuilder().store(trust.store).time(at).extension_policies(ca_policy=ca, ee_policy=ee)
+    candidates = [*chain, *(one for one in trust.intermediates.values() if one not in chain)]
+    path = builder.build_client_verifier().verify(leaf, candidates).chain
+    anchor = trust.vouched.get(path[-1])
+    if anchor is None:
+        return path
+    if not anchor.not_valid_before_utc <= at <= anchor.not_valid_after_utc:
+        raise VerificationError("the trust anchor is not valid at this time")
+    return [*path, anchor]
 
 
 @cache
@@ -293,12 +178,16 @@ def _extension_policies(purpose: Purpose) -> tuple[ExtensionPolicy, ExtensionPol
     return ca, ee
 
 
-def describe(certificate: x509.Certificate | None) -> dict[str, str]:
+def describe(leaf: Leaf | None) -> dict[str, str]:
     """What a decision about a certificate rests on, for people and for the audit."""
-    if certificate is None:
+    if leaf is None:
         return {}
     return {
-        "certificate_serial_number": f"{certificate.serial_number:x}",
-        "certificate_sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-        "not_after": certificate.not_valid_after_utc.isoformat(),
+        "certificate_serial_number": f"{leaf.certificate.serial_number:x}",
+        "certificate_sha256": sha256(leaf.certificate.public_bytes(Encoding.DER)).hexdigest(),
+        "not_after": leaf.not_after.isoformat(),
     }
+
+
+def _malformed(error: MalformedError) -> Reason:
+    return Reason(ReasonCode.MALFORMED, f"the chain: {error}")

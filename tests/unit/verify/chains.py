@@ -59,6 +59,7 @@ class Ca:
     not_after: datetime = NOW + 100 * DAY
     extra: Sequence[x509.ExtensionType] = ()
     signs_crls: bool = True
+    path_length: int | None = None
     key_name: str | None = None
 
     @property
@@ -76,7 +77,7 @@ class Ca:
             .serial_number(sum(self.common_name.encode()))
             .not_valid_before(self.not_before)
             .not_valid_after(self.not_after)
-            .add_extension(x509.BasicConstraints(True, None), critical=True)
+            .add_extension(x509.BasicConstraints(True, self.path_length), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
