@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hil_bench import Bench, hri
+from hil_bench import Bench, new_bench
 from hri.rig.firmware import device_package as compiled_package
 
 
@@ -23,13 +23,6 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
-    home = folder / "home"
-    made = hri(home, "ca", "init")
-    assert made.status == 0, made.err
-    return Bench(kind, folder, home, package)
-
-
 @pytest.fixture(scope="module")
 def bench(
     request: pytest.FixtureRequest,
@@ -38,7 +31,7 @@ def bench(
     device_package: dict[str, bytes],
 ) -> Iterator[Bench]:
     """A fresh chip on a running board, shared by a module's tests, which run in their order."""
-    bench = _bench(kind, tmp_path_factory.mktemp(kind), device_package)
+    bench = new_bench(kind, tmp_path_factory.mktemp(kind), device_package)
     if kind == "port":
         bench.port = request.config.getoption("--port")
         _ask_before_locking(bench, request.config.getoption("--lock-chip"))
@@ -68,7 +61,7 @@ def _ask_before_locking(bench: Bench, allowed: str | None) -> None:
 @pytest.fixture
 def unix(tmp_path: Path, device_package: dict[str, bytes]) -> Iterator[Bench]:
     """A fresh chip on a fresh unix board of the test's own."""
-    bench = _bench("unix", tmp_path, device_package).power_up()
+    bench = new_bench("unix", tmp_path, device_package).power_up()
     try:
         yield bench
     finally:

@@ -97,3 +97,11 @@ class Bench:
                 return done.stdout
             time.sleep(0.2 * attempt)
         raise AssertionError(f"mpremote: {done.stdout}{done.stderr}")
+
+
+def new_bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
+    """Return a bench with an authority of its own; nothing is powered yet."""
+    home = folder / "home"
+    made = hri(home, "ca", "init")
+    assert made.status == 0, made.err
+    return Bench(kind, folder, home, package)
