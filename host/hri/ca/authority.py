@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,20 +12,32 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca.ceremony import hold_ceremony
+from hri.ca.csr import checked_public_key
 from hri.ca.files import disk_errors
 from hri.ca.keys import open_key
 from hri.ca.profiles import Profile
+from hri.ca.template import CertificateTemplate, encoded_validity, signed
 from hri.errors import ConfigurationError
 from hri.registry.records import RevokedEntry
 
 _log = structlog.get_logger(__name__)
 _SHA256 = hashes.SHA256()
+_ECDSA = ec.ECDSA(_SHA256)
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
 _BACKDATE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    profile: Profile
+    now: datetime
+    not_before: datetime
+    not_after: datetime
+    encoded: bytes
 
 
 class Authority:
@@ -45,7 +57,8 @@ class Authority:
         identifier = _subject_key_identifier(issuing)
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
-        self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
+        self._last_dated: _Dated | None = None
+        self._templates: dict[Profile, CertificateTemplate] = {}
 
     @classmethod
     def create(
@@ -130,32 +143,28 @@ class Authority:
         *,
         serial_number: int,
         now: datetime,
+        point: bytes | None = None,
     ) -> bytes:
         """Sign a device certificate and return it as DER (RFC 5280).
 
-        Its validity is `validity(profile, now)`. Nothing is recorded; see `hri.ca.issuance` for that.
+        Its validity is `validity(profile, now)`. `point` is the public key as X ‖ Y (64 bytes), for callers
+        who have it: encoding a key again costs as much as all the names. Nothing is recorded; that is for
+        `hri.ca.issuance`.
 
         Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, or
         the authority is not valid at `now`).
         """
         key = self._signing_key()
-        not_before, not_after = self.validity(profile, now)
-        extensions = [
-            *self._fixed_extensions(profile),
-            x509.Extension(x509.SubjectKeyIdentifier.oid, False, _key_identifier(public_key)),
-            x509.Extension(x509.SubjectAlternativeName.oid, False, profile.alternative_names(device_id)),
-        ]
-        # The parts go to the constructor: adding them one by one copies the builder each time.
-        builder = x509.CertificateBuilder(
-            issuer_name=self.issuing.subject,
-            subject_name=profile.subject_name(device_id),
-            public_key=public_key,
+        if point is None:
+            point = checked_public_key(public_key)[0]
+        to_be_signed = self._template(profile).to_be_signed(
             serial_number=serial_number,
-            not_valid_before=not_before.replace(tzinfo=None),
-            not_valid_after=not_after.replace(tzinfo=None),
-            extensions=extensions,
+            validity=self._dated(profile, now).encoded,
+            subject=profile.subject_name(device_id),
+            point=point,
+            names=profile.alternative_names(device_id),
         )
-        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+        return signed(to_be_signed, key.sign(to_be_signed, _ECDSA))
 
     def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
@@ -164,15 +173,8 @@ class Authority:
 
         Raises ConfigurationError where the authority is not valid at `now`.
         """
-        start, end = self._validity
-        now = now.astimezone(UTC).replace(microsecond=0)
-        if not start <= now < end:
-            raise ConfigurationError(
-                "ca-not-valid",
-                f"the issuing CA is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} and not now",
-                "check this machine's clock; an expired CA must be replaced",
-            )
-        return max(now - _BACKDATE, start), min(now + profile.validity, end)
+        dated = self._dated(profile, now)
+        return dated.not_before, dated.not_after
 
     def crl(
         self, revoked: Sequence[RevokedEntry], *, number: int, now: datetime, next_update: datetime
@@ -200,25 +202,41 @@ class Authority:
             raise ConfigurationError("ca-locked", "the issuing key is not open", "give the CA passphrase")
         return self._key
 
-    def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
-        """What is the same in every certificate of a profile, made once."""
-        fixed = self._fixed.get(profile)
-        if fixed is None:
-            fixed = [
-                x509.Extension(x509.BasicConstraints.oid, True, _END_ENTITY),
-                x509.Extension(x509.KeyUsage.oid, True, profile.key_usage_extension()),
-                x509.Extension(x509.ExtendedKeyUsage.oid, False, profile.extended_key_usage_extension()),
-                x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),
+    def _dated(self, profile: Profile, now: datetime) -> _Dated:
+        """Return what `validity` says, and remember it: a batch asks for the same one again and again."""
+        last = self._last_dated
+        if last is not None and last.profile is profile and last.now is now:
+            return last
+        start, end = self._validity
+        second = now.astimezone(UTC).replace(microsecond=0)
+        if not start <= second < end:
+            raise ConfigurationError(
+                "ca-not-valid",
+                f"the issuing CA is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} and not now",
+                "check this machine's clock; an expired CA must be replaced",
+            )
+        not_before, not_after = max(second - _BACKDATE, start), min(second + profile.validity, end)
+        # One assignment of a value that does not change: threads see the old answer or the new one.
+        self._last_dated = last = _Dated(
+            profile, now, not_before, not_after, encoded_validity(not_before, not_after)
+        )
+        return last
+
+    def _template(self, profile: Profile) -> CertificateTemplate:
+        template = self._templates.get(profile)
+        if template is None:
+            values: list[tuple[bool, x509.ExtensionType]] = [
+                (True, _END_ENTITY),
+                (True, profile.key_usage_extension()),
+                (False, profile.extended_key_usage_extension()),
+                (False, self._authority_key),
             ]
             if profile.crl_url is not None:
-                point = x509.DistributionPoint(
-                    [x509.UniformResourceIdentifier(profile.crl_url)], None, None, None
-                )
-                fixed.append(
-                    x509.Extension(x509.CRLDistributionPoints.oid, False, x509.CRLDistributionPoints([point]))
-                )
-            self._fixed[profile] = fixed
-        return fixed
+                url = x509.UniformResourceIdentifier(profile.crl_url)
+                point = x509.DistributionPoint([url], None, None, None)
+                values.append((False, x509.CRLDistributionPoints([point])))
+            template = self._templates[profile] = CertificateTemplate(self.issuing.subject, values)
+        return template
 
 
 def _check_parts(
@@ -244,12 +262,6 @@ def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIde
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise _broken("the issuing certificate has no elliptic-curve key") from None
         return x509.SubjectKeyIdentifier.from_public_key(public_key)
-
-
-def _key_identifier(public_key: ec.EllipticCurvePublicKey) -> x509.SubjectKeyIdentifier:
-    """SHA-1 of the public key's bits (RFC 5280 section 4.2.1.2, method 1): a name, not a security measure."""
-    point = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return x509.SubjectKeyIdentifier(hashlib.sha1(point, usedforsecurity=False).digest())
 
 
 def _read_certificate(path: Path) -> x509.Certificate:

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
@@ -14,8 +15,9 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 from hri.errors import PolicyRefusal
 
 _LARGEST = 8192
+_ECDSA = ec.ECDSA(hashes.SHA256())
 # SubjectPublicKeyInfo of an uncompressed P-256 point up to the coordinates (RFC 5480 section 2).
-_SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +59,36 @@ def check_csr(der: bytes) -> CheckedCsr:
         raise _refusal("csr-key-type", "the key of the request is not a P-256 key")
     if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise _refusal("csr-signature-algorithm", "the request is not signed with ecdsa-with-SHA256")
-    if not csr.is_signature_valid:
+    try:
+        # Not `csr.is_signature_valid`, which decodes the key a second time: a fifth of the verification.
+        public_key.verify(csr.signature, csr.tbs_certrequest_bytes, _ECDSA)
+    except InvalidSignature as error:
         raise _refusal(
             "csr-signature", "the signature of the request does not verify: no proof of possession"
-        )
+        ) from error
     if len(names) > 1:
         raise _refusal("csr-malformed", "the request names more than one common name")
     return _checked(public_key, str(names[0].value) if names else None, der)
 
 
 def checked_public_key(public_key: ec.EllipticCurvePublicKey) -> tuple[bytes, bytes, str]:
-    """Return X ‖ Y (64 bytes), the SubjectPublicKeyInfo (DER) and its SHA-256 in hex, for a P-256 key."""
+    """Return X ‖ Y (64 bytes), the SubjectPublicKeyInfo (DER) and its SHA-256 in hex, for a P-256 key.
+
+    Raises PolicyRefusal.
+    """
     if not isinstance(public_key.curve, ec.SECP256R1):
         raise _refusal("csr-key-type", "the key is not a P-256 key")
+    return _encoded(public_key)
+
+
+def _encoded(public_key: ec.EllipticCurvePublicKey) -> tuple[bytes, bytes, str]:
     point = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
-    spki = _SPKI_HEAD + point
+    spki = SPKI_HEAD + point
     return point, spki, hashlib.sha256(spki).hexdigest()
 
 
 def _checked(public_key: ec.EllipticCurvePublicKey, subject_cn: str | None, der: bytes) -> CheckedCsr:
-    point, spki, fingerprint = checked_public_key(public_key)
+    point, spki, fingerprint = _encoded(public_key)
     return CheckedCsr(public_key, point, spki, subject_cn, hashlib.sha256(der).digest(), fingerprint)
 
 

@@ -257,7 +257,12 @@ class Issuer:
     ) -> CertificateRecord:
         serial_number = self._serial_numbers()
         der = self._authority.build(
-            csr.public_key, request.device_id, request.profile, serial_number=serial_number, now=now
+            csr.public_key,
+            request.device_id,
+            request.profile,
+            serial_number=serial_number,
+            now=now,
+            point=csr.public_bytes,
         )
         not_before, not_after = self._authority.validity(request.profile, now)
         return CertificateRecord(

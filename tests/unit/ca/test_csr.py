@@ -83,13 +83,18 @@ def test_a_bad_request_is_refused_for_its_own_reason(der: bytes, code: str) -> N
     assert refused.value.code == code
 
 
-@given(position=st.integers(0, len(GOOD) * 8 - 1))
-def test_no_flipped_bit_passes(position: int) -> None:
-    damaged = bytearray(GOOD)
-    damaged[position // 8] ^= 1 << position % 8
+def test_no_flipped_bit_passes() -> None:
+    accepted = []
+    for position in range(len(GOOD) * 8):
+        damaged = bytearray(GOOD)
+        damaged[position // 8] ^= 1 << position % 8
+        try:
+            check_csr(bytes(damaged))
+        except PolicyRefusal:
+            continue
+        accepted.append(position)
 
-    with pytest.raises(PolicyRefusal):
-        check_csr(bytes(damaged))
+    assert accepted == []
 
 
 @given(st.binary(max_size=300))
