@@ -18,7 +18,8 @@ STUBS = ROOT / "build" / "stubs"
 
 # MicroPython's `time`, `sys` and the like differ from CPython's, so its stubs replace typeshed.
 MICROPYTHON = ("micropython-stdlib-stubs", "micropython-rp2-rpi_pico-stubs")
-CIRCUITPYTHON = ("circuitpython-stubs",)
+# Its stubs import the types that Adafruit keeps in a package of their own.
+CIRCUITPYTHON = ("circuitpython-stubs", "adafruit-circuitpython-typing")
 
 
 def lay_out(name: str, distributions: tuple[str, ...]) -> Path:
@@ -28,7 +29,7 @@ def lay_out(name: str, distributions: tuple[str, ...]) -> Path:
     for distribution in distributions:
         for file in importlib.metadata.files(distribution) or ():
             top = file.parts[0]
-            if file.suffix not in {".pyi", ".typed"} and file.name != "VERSIONS":
+            if top.endswith(".dist-info") or top == "..":
                 continue
             # On a search path of mypy's a package is found by its own name, not by `name-stubs`.
             place = target.joinpath(top.removesuffix("-stubs"), *file.parts[1:])

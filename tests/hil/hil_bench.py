@@ -1,9 +1,13 @@
 """What a hardware-in-the-loop test works with: a board, its chip, and the host's command line."""
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,9 +103,16 @@ class Bench:
         raise AssertionError(f"mpremote: {done.stdout}{done.stderr}")
 
 
-def new_bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
-    """Return a bench with an authority of its own; nothing is powered yet."""
-    home = folder / "home"
+@functools.cache
+def _authority() -> Path:
+    """A home with an authority, made once a process: every bench gets a copy."""
+    home = Path(tempfile.mkdtemp(prefix="hri-hil-")) / "home"
+    atexit.register(shutil.rmtree, home.parent, ignore_errors=True)
     made = hri(home, "ca", "init")
     assert made.status == 0, made.err
-    return Bench(kind, folder, home, package)
+    return home
+
+
+def new_bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
+    """Return a bench with an authority of its own; nothing is powered yet."""
+    return Bench(kind, folder, Path(shutil.copytree(_authority(), folder / "home")), package)

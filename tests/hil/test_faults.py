@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from hil_bench import PASSPHRASES, Bench, new_bench
+from hri.authentication import authenticate
 from hri.context import Context
 from hri.elements.board import BoardElement, RetryPolicy
 from hri.errors import HriError
@@ -22,8 +23,11 @@ from hri.steps import StepEvent
 
 pytestmark = pytest.mark.timeout(300)
 DEVICE = "device-001"
-# Long enough for the emulated Pico, short enough for a cut to be noticed soon.
-DEADLINES = Deadlines(hello=1.0, recovery=6.0, request=2.5, slow_request=6.0)
+# Long enough for each board, short enough for a cut to be noticed soon.
+DEADLINES = {
+    "unix": Deadlines(hello=0.4, recovery=1.5, request=0.7, slow_request=1.5),
+    "rpi_pico": Deadlines(hello=1.0, recovery=6.0, request=2.5, slow_request=6.0),
+}
 CUTS = [(step, phase) for step in STEPS for phase in ("begun", "done")]
 HARNESS = Path(__file__).with_name("provision_until.py")
 
@@ -40,7 +44,7 @@ def connected(bench: Bench, context: Context) -> Iterator[Callable[[], BoardElem
     links: list[SerialLink] = []
 
     def connect() -> BoardElement:
-        links.append(SerialLink.open(bench.port, deadlines=DEADLINES))
+        links.append(SerialLink.open(bench.port, deadlines=DEADLINES[bench.kind]))
         return BoardElement(links[-1], authorise=context.authorise(), retry=RetryPolicy(1, 0.0))
 
     try:
@@ -60,13 +64,11 @@ def assert_completes(bench: Bench) -> None:
     again = bench.hri("--json", "provision", "--port", bench.port, "--device-id", DEVICE, "--lock")
     assert again.status == 0, again.err
     assert again.json["device_id"] == DEVICE
-    authenticated = bench.hri("--json", "authenticate", "--port", bench.port)
-    assert authenticated.status == 0, authenticated.out + authenticated.err
     with opened(bench) as context, connected(bench, context) as connect:
+        assert authenticate(element := connect(), context, device_id=DEVICE)
         records = context.registry.certificates(DEVICE)
         assert [record.state for record in records if record.state in ("issued", "active")] == ["active"]
         live = next(record for record in records if record.state == "active")
-        element = connect()
         assert element.readable_certificate().certificate == live.der
         key = x509.load_der_x509_certificate(live.der).public_key().public_numbers()
         assert element.public_key(0) == key.x.to_bytes(32, "big") + key.y.to_bytes(32, "big")
@@ -153,18 +155,19 @@ def test_noise_and_bit_flips_on_the_line(unix: Bench, seed: int) -> None:
 
 
 def test_a_board_that_resets_in_the_middle_of_an_answer(unix: Bench) -> None:
-    seen = 0
+    heard = bytearray()
 
-    def reset_once(data: bytes) -> bytes:
-        nonlocal seen
-        seen += len(data)
-        if seen > 900 >= seen - len(data):
-            unix.board.link.restore()
-            return data[: len(data) // 2] + b"\r\nhri_device: a reset banner\r\n"
+    def cut_off_once(data: bytes) -> bytes:
+        before = len(heard)
+        heard.extend(data)
+        if before <= 900 < len(heard):
+            return data[: len(data) // 2] + b"\r\nhri_device: a banner, as after a reset\r\n"
         return data
 
-    unix.board.link.corrupt(to_host=reset_once)
+    unix.board.link.corrupt(to_host=cut_off_once)
     tell_clearly(unix)
+    assert len(heard) > 900
+    unix.board.link.restore()
     unix.board.reset()
     assert_completes(unix)
 
