@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,6 +43,12 @@ def csr(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Log as if nobody had configured it: a command line tested before left a stream that is closed now."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

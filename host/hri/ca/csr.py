@@ -66,6 +66,9 @@ def check_csr(der: bytes) -> CheckedCsr:
         raise _refusal(
             "csr-signature", "the signature of the request does not verify: no proof of possession"
         ) from error
+    if not der.endswith(b"\x00" + csr.signature):
+        # A BIT STRING that leaves bits unused reads as the same bytes: two requests with one signature.
+        raise _refusal("csr-malformed", "the signature of the request is not a whole number of bytes")
     if len(names) > 1:
         raise _refusal("csr-malformed", "the request names more than one common name")
     return _checked(public_key, str(names[0].value) if names else None, der)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +16,12 @@ from hri.ca.profiles import Profile
 from hri.registry import Device, Registry
 
 MakeCsr = Callable[..., bytes]
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Log as if nobody had configured it: a command line tested before left a stream that is closed now."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,26 @@ def test_a_bad_request_is_refused_for_its_own_reason(der: bytes, code: str) -> N
     assert refused.value.code == code
 
 
+def _request_whose_signature_ends_in_zero_bits() -> bytes:
+    """Make one in which a flipped count of unused bits changes nothing else."""
+    while True:
+        der = _request(KEY, hashes.SHA256())
+        if der[-1] & 0x7F == 0:
+            return der
+
+
+def test_unused_bits_in_the_signature_are_refused() -> None:
+    der = bytearray(_request_whose_signature_ends_in_zero_bits())
+    unused = len(der) - len(x509.load_der_x509_csr(bytes(der)).signature) - 1
+    check_csr(bytes(der))
+    der[unused] = 7
+
+    with pytest.raises(PolicyRefusal) as refused:
+        check_csr(bytes(der))
+
+    assert refused.value.code == "csr-malformed"
+
+
 def test_no_flipped_bit_passes() -> None:
     accepted = []
     for position in range(len(GOOD) * 8):

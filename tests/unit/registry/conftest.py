@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hri.registry import CertificateRecord, Device, Registry
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Log as if nobody had configured it: a command line tested before left a stream that is closed now."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
