@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,13 +20,11 @@ from hri.ca.csr import checked_public_key
 from hri.ca.files import disk_errors
 from hri.ca.keys import open_key
 from hri.ca.profiles import Profile
-from hri.ca.template import CertificateTemplate, encoded_validity, signed
 from hri.errors import ConfigurationError
 from hri.registry.records import RevokedEntry
 
 _log = structlog.get_logger(__name__)
 _SHA256 = hashes.SHA256()
-_ECDSA = ec.ECDSA(_SHA256)
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
 _BACKDATE = timedelta(minutes=5)
@@ -37,7 +36,6 @@ class _Dated:
     now: datetime
     not_before: datetime
     not_after: datetime
-    encoded: bytes
 
 
 class Authority:
@@ -58,7 +56,8 @@ class Authority:
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._last_dated: _Dated | None = None
-        self._templates: dict[Profile, CertificateTemplate] = {}
+        self._issuer = issuing.subject
+        self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
 
     @classmethod
     def create(
@@ -157,14 +156,23 @@ class Authority:
         key = self._signing_key()
         if point is None:
             point = checked_public_key(public_key)[0]
-        to_be_signed = self._template(profile).to_be_signed(
+        dated = self._dated(profile, now)
+        names = profile.alternative_names(device_id)
+        # The parts go to the constructor: adding them one by one copies the builder each time.
+        builder = x509.CertificateBuilder(
+            issuer_name=self._issuer,
+            subject_name=profile.subject_name(device_id),
+            public_key=public_key,
             serial_number=serial_number,
-            validity=self._dated(profile, now).encoded,
-            subject=profile.subject_name(device_id),
-            point=point,
-            names=profile.alternative_names(device_id),
+            not_valid_before=dated.not_before.replace(tzinfo=None),
+            not_valid_after=dated.not_after.replace(tzinfo=None),
+            extensions=[
+                *self._fixed_extensions(profile),
+                x509.Extension(x509.SubjectKeyIdentifier.oid, False, _key_identifier(point)),
+                x509.Extension(x509.SubjectAlternativeName.oid, False, names),
+            ],
         )
-        return signed(to_be_signed, key.sign(to_be_signed, _ECDSA))
+        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
 
     def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
@@ -217,14 +225,13 @@ class Authority:
             )
         not_before, not_after = max(second - _BACKDATE, start), min(second + profile.validity, end)
         # One assignment of a value that does not change: threads see the old answer or the new one.
-        self._last_dated = last = _Dated(
-            profile, now, not_before, not_after, encoded_validity(not_before, not_after)
-        )
+        self._last_dated = last = _Dated(profile, now, not_before, not_after)
         return last
 
-    def _template(self, profile: Profile) -> CertificateTemplate:
-        template = self._templates.get(profile)
-        if template is None:
+    def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
+        """What is the same in every certificate of a profile, made once."""
+        fixed = self._fixed.get(profile)
+        if fixed is None:
             values: list[tuple[bool, x509.ExtensionType]] = [
                 (True, _END_ENTITY),
                 (True, profile.key_usage_extension()),
@@ -235,8 +242,14 @@ class Authority:
                 url = x509.UniformResourceIdentifier(profile.crl_url)
                 point = x509.DistributionPoint([url], None, None, None)
                 values.append((False, x509.CRLDistributionPoints([point])))
-            template = self._templates[profile] = CertificateTemplate(self.issuing.subject, values)
-        return template
+            fixed = [x509.Extension(value.oid, critical, value) for critical, value in values]
+            self._fixed[profile] = fixed
+        return fixed
+
+
+def _key_identifier(point: bytes) -> x509.SubjectKeyIdentifier:
+    """SHA-1 of the public key's bits (RFC 5280 section 4.2.1.2, method 1): a name, not a security measure."""
+    return x509.SubjectKeyIdentifier(hashlib.sha1(b"\x04" + point, usedforsecurity=False).digest())
 
 
 def _check_parts(
