@@ -1,3 +1,9 @@
 """A device identity whose private key is born in a secure element and never leaves it."""
 
+# Once for the whole package: in every module it would cost each board its bytes again.
+try:
+    from micropython import const as const
+except ImportError:
+    const = int  # type: ignore[assignment,misc]
+
 __version__ = "0.1.0"

@@ -2,12 +2,7 @@
 
 from hashlib import sha256
 
-try:
-    from micropython import const
-except ImportError:
-    const = int
-
-from . import cbor, cose
+from . import cbor, const, cose
 
 # GenKey modes, as they go into the digest that the attestation slot signs (508A datasheet, GenKey).
 _CREATE = const(0x0C)

@@ -4,10 +4,7 @@ Values are int (64-bit), bytes, str, list or tuple, dict, bool and None. `decode
 `encode` writes, so a value has one encoding and a digest over it means one thing.
 """
 
-try:
-    from micropython import const
-except ImportError:
-    const = int
+from . import const
 
 _UINT = const(0)
 _NEGINT = const(1)

@@ -2,12 +2,7 @@
 
 import os
 
-try:
-    from micropython import const
-except ImportError:
-    const = int
-
-from . import cbor
+from . import cbor, const
 from .link import crc32
 
 _FORMAT = const(1)
@@ -31,6 +26,8 @@ class Record:
 
 class DamagedError(Exception):
     """A record is there and cannot be used."""
+
+    code = "storage"
 
 
 def decode(body, crc):

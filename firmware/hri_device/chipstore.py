@@ -1,10 +1,6 @@
 """The device record in the secure element itself, for a board that has no file system to write to."""
 
-try:
-    from micropython import const
-except ImportError:
-    const = int
-
+from . import const
 from .certstore import DamagedError, decode
 from .errors import CommandError, LockedError
 from .link import crc32

@@ -22,10 +22,6 @@ class SecureElement:
         """The kind of element, as "atecc608b"."""
         return self._missing()
 
-    def serial(self):
-        """Return the serial number that the maker gave the chip (bytes)."""
-        return self._missing()
-
     def revision(self):
         """Return the revision of the silicon (bytes)."""
         return self._missing()
@@ -48,10 +44,6 @@ class SecureElement:
 
     def verify(self, slot, digest, signature):
         """Return whether `signature` of `digest` is by the public key stored in `slot`."""
-        return self._missing()
-
-    def verify_external(self, public_key, digest, signature):
-        """Return whether `signature` of `digest` is by `public_key` (64 bytes)."""
         return self._missing()
 
     def read_slot(self, slot, length, offset=0):

@@ -1,15 +1,11 @@
 """Frames on a byte stream: 00 | COBS(version, request id, body, CRC-32) | 00 (docs/protocol.md, "Frames")."""
 
 try:
-    from micropython import const
-except ImportError:
-    const = int
-
-try:
     from binascii import crc32
 except ImportError:
     from .crc32 import crc32
 
+from . import const
 from .request import Refusal
 
 _VERSION = const(1)

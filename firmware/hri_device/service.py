@@ -6,18 +6,13 @@ from binascii import hexlify
 from hashlib import sha256
 
 try:
-    from micropython import const
-except ImportError:
-    const = int
-
-try:
     from sys import print_exception
 except ImportError:
     from traceback import print_exception
 
-from . import __version__, attestation, cbor, cose, csr
+from . import attestation, cbor, const, cose, csr, __version__
 from .certstore import DamagedError, Record
-from .errors import BusError, CommandError, LockedError, PacketError, SecureElementError
+from .errors import SecureElementError
 from .link import Link
 from .request import Refusal, Request
 
@@ -35,20 +30,10 @@ _CERTIFICATE_LIMIT = const(4096)
 
 
 def _error_code(error):
-    if isinstance(error, BusError) and error.busy:
-        return "chip-busy"
-    for kind, code in (
-        (BusError, "chip-absent"),
-        (PacketError, "chip-fault"),
-        (CommandError, "chip-refused"),
-        (LockedError, "locked"),
-        ((DamagedError, OSError), "storage"),
-        # The limits that cbor, der and the element put on what they are given.
-        (ValueError, "bad-request"),
-    ):
-        if isinstance(error, kind):
-            return code
-    return getattr(error, "code", "internal")
+    if isinstance(error, OSError):
+        return "storage"
+    # The limits that cbor, der and the element put on what they are given.
+    return getattr(error, "code", "bad-request" if isinstance(error, ValueError) else "internal")
 
 
 class Service:
@@ -297,7 +282,7 @@ class Service:
     def do_csr__make(self, request):
         subject = request.array("subject")
         for pair in subject:
-            if not _is_text_pair(pair):
+            if not isinstance(pair, list) or [type(part) for part in pair] != [str, str]:
                 raise Refusal("bad-request", "subject")
         return {"csr": csr.make(self._element, request.slot(), subject)}
 
@@ -346,10 +331,6 @@ class Service:
     def do_authorisation__nonce(self, _request):
         self._nonce = self._element.random(32)
         return {"nonce": self._nonce}
-
-
-def _is_text_pair(pair):
-    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], str)
 
 
 def _binding(request):

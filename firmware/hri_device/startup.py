@@ -37,7 +37,7 @@ def run(port, bus, settings):
         store = FileStore(where)
     board = settings.get("board") or getattr(sys.implementation, "_machine", sys.platform)
     start = port.ticks_ms()
-    print("hri_device %s on %s: serving; Ctrl-C for the REPL" % (__version__, board))
+    print("hri_device %s on %s: Ctrl-C for the REPL" % (__version__, board))
     Service(
         element,
         store,

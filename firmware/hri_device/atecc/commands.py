@@ -1,9 +1,6 @@
 """One method a command, and no policy (508A datasheet DS20005927A, "Command descriptions")."""
 
-try:
-    from micropython import const
-except ImportError:
-    const = int  # type: ignore[assignment]
+from .. import const
 
 CONFIG = 0
 DATA = 2

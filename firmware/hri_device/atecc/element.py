@@ -1,14 +1,10 @@
 """The ATECC608A/B as a secure element: every method is one session, so one waking, of the chip."""
 
+from .. import const
 from ..errors import CommandError, LockedError, PacketError
 from .commands import CONFIG, DATA, Commands
 from .packet import crc16
 from .session import Session
-
-try:
-    from micropython import const
-except ImportError:
-    const = int  # type: ignore[assignment]
 
 _WORD = const(4)
 _BLOCK = const(32)
@@ -35,8 +31,6 @@ _GENKEY_DIGEST = const(0x08)
 _SIGN_EXTERNAL = const(0x80)
 _SIGN_INTERNAL = const(0x40)  # with bit 6: the whole serial number goes into the message
 _VERIFY_STORED = const(0x00)
-_VERIFY_EXTERNAL = const(0x02)
-_P256 = const(0x04)
 _MISCOMPARE = const(0x01)
 _EXECUTION = const(0x0F)
 
@@ -77,12 +71,6 @@ class ATECC608:
         """The kind of element: "atecc608a", "atecc608b", or "atecc608" for a revision not known here."""
         return _TYPES.get(self._revision or self.revision(), "atecc608")
 
-    def serial(self):
-        """Return the serial number, 9 bytes: config bytes 0 to 3 and 8 to 12."""
-        with self._session:
-            block = self._commands.read(CONFIG, 0, _BLOCK)
-        return block[:4] + block[8:13]
-
     def revision(self):
         """Return the revision of the silicon, 4 bytes (Info)."""
         with self._session:
@@ -109,24 +97,13 @@ class ATECC608:
         self._revision = config[4:8]
         return config
 
-    def is_config_locked(self):
-        """Return whether the configuration zone is locked."""
-        return self._read_word(_LOCK_WORD)[3] != _UNLOCKED
-
-    def is_data_locked(self):
-        """Return whether the data and OTP zones are locked."""
-        return self._read_word(_LOCK_WORD)[2] != _UNLOCKED
-
     def is_slot_locked(self, slot):
         """Return whether `slot` is locked for good."""
         _slot_size(slot)
-        word = self._read_word(_SLOT_LOCKED_WORD)
+        with self._session:
+            word = self._commands.read(CONFIG, _SLOT_LOCKED_WORD, _WORD)
         # In the chip a cleared bit is a locked slot.
         return not (word[0] | word[1] << 8) >> slot & 1
-
-    def _read_word(self, word):
-        with self._session:
-            return self._commands.read(CONFIG, word, _WORD)
 
     def write_config(self, config):
         """Write what differs in bytes 16 to 83 and 88 to 127 of `config` (128 bytes), and read it back.
@@ -198,18 +175,18 @@ class ATECC608:
 
         Raises LockedError where it is so already, CommandError where KeyConfig.Lockable forbids it.
         """
+        self._change(slot, self._commands.lock, slot << 2 | _LOCK_SLOT, 0)
+
+    def _change(self, slot, operation, *args):
         _slot_size(slot)
         try:
             with self._session:
-                self._commands.lock(slot << 2 | _LOCK_SLOT)
+                return operation(*args)
         except CommandError as error:
-            raise self._reason(error, slot)
-
-    def _reason(self, error, slot):
-        # Status 0F has many causes; the one worth a name is the slot's own lock.
-        if error.status == _EXECUTION and self.is_slot_locked(slot):
-            return LockedError("slot %d is locked for good" % slot, "slot locked")
-        return error
+            # Status 0F has many causes; the one worth a name is the slot's own lock.
+            if error.status == _EXECUTION and self.is_slot_locked(slot):
+                raise LockedError("slot %d is locked for good" % slot, "slot locked")
+            raise
 
     # The data zone.
 
@@ -243,11 +220,7 @@ class ATECC608:
             raise ValueError("whole words of 4 bytes only")
         if offset + len(data) > size:
             raise ValueError("slot %d holds %d bytes" % (slot, size))
-        try:
-            with self._session:
-                self._write_slot(slot, data, offset, size)
-        except CommandError as error:
-            raise self._reason(error, slot)
+        self._change(slot, self._write_slot, slot, data, offset, size)
 
     def _write_slot(self, slot, data, offset, size):
         at = 0
@@ -276,12 +249,7 @@ class ATECC608:
 
         Raises LockedError where the slot is locked.
         """
-        _slot_size(slot)
-        try:
-            with self._session:
-                return self._commands.genkey(_GENKEY_CREATE, slot)
-        except CommandError as error:
-            raise self._reason(error, slot)
+        return self._change(slot, self._commands.genkey, _GENKEY_CREATE, slot)
 
     def sign(self, slot, digest):
         """Return the signature (64 bytes) of `digest` (32 bytes) by the key in `slot`."""
@@ -295,23 +263,11 @@ class ATECC608:
         """Return whether `signature` (64 bytes) of `digest` is by the public key stored in `slot`."""
         _slot_size(slot)
         _expect(signature, _KEY)
-        return self._verify(_VERIFY_STORED, slot, digest, signature)
-
-    def verify_external(self, public_key, digest, signature):
-        """Return whether `signature` (64 bytes) of `digest` is by `public_key` (64 bytes, P-256).
-
-        Raises CommandError where `public_key` is no point of the curve.
-        """
-        _expect(public_key, _KEY)
-        _expect(signature, _KEY)
-        return self._verify(_VERIFY_EXTERNAL, _P256, digest, signature + public_key)
-
-    def _verify(self, mode, key_id, digest, data):
         _expect(digest, _DIGEST)
         try:
             with self._session:
                 self._commands.nonce(_NONCE_FIXED, digest)
-                self._commands.verify(mode, key_id, data)
+                self._commands.verify(_VERIFY_STORED, slot, signature)
         except CommandError as error:
             if error.status != _MISCOMPARE:
                 raise
@@ -325,10 +281,10 @@ class ATECC608:
         (random 32, public key 64, signature 64, attestation public key 64). Raises LockedError where the slot
         is locked. 508A datasheet, GenKey and Sign, and docs/protocol.md, "What is signed".
         """
-        try:
-            return self._attest(_GENKEY_CREATE | _GENKEY_DIGEST, slot, nonce, attestation_slot)[:4]
-        except CommandError as error:
-            raise self._reason(error, slot)
+        _slot_size(attestation_slot)
+        _expect(nonce, _NUM_IN)
+        mode = _GENKEY_CREATE | _GENKEY_DIGEST
+        return self._change(slot, self._attest, mode, slot, nonce, attestation_slot)[:4]
 
     def state(self, slot, nonce, attestation_slot):
         """Have the attestation key sign the key in `slot`, its policy and the whole configuration zone.
@@ -337,26 +293,20 @@ class ATECC608:
         (internal, whole serial number). Returns (random 32, public key 64, signature 64, attestation public
         key 64, config 128). 508A datasheet, GenDig, GenKey and Sign, and docs/protocol.md, "What is signed".
         """
-        return self._attest(_GENKEY_DIGEST, slot, nonce, attestation_slot)
-
-    def _attest(self, mode, slot, nonce, attestation_slot):
         _slot_size(slot)
         _slot_size(attestation_slot)
         _expect(nonce, _NUM_IN)
-        commands = self._commands
         with self._session:
-            config = None if mode & _GENKEY_CREATE else self._read_config()
-            # Early, so that a slot that cannot attest is refused before a key is made.
-            attestation_key = commands.genkey(_GENKEY_PUBLIC, attestation_slot)
-            random = commands.nonce(_NONCE_RANDOM, nonce)
-            if config:
-                for block in range(4):
-                    commands.gendig(CONFIG, block)
-            public_key = commands.genkey(mode, slot)
-            return (
-                random,
-                public_key,
-                commands.sign(_SIGN_INTERNAL, attestation_slot),
-                attestation_key,
-                config,
-            )
+            return self._attest(_GENKEY_DIGEST, slot, nonce, attestation_slot)
+
+    def _attest(self, mode, slot, nonce, attestation_slot):
+        commands = self._commands
+        config = None if mode & _GENKEY_CREATE else self._read_config()
+        # Early, so that a slot that cannot attest is refused before a key is made.
+        attestation_key = commands.genkey(_GENKEY_PUBLIC, attestation_slot)
+        random = commands.nonce(_NONCE_RANDOM, nonce)
+        if config:
+            for block in range(4):
+                commands.gendig(CONFIG, block)
+        public_key = commands.genkey(mode, slot)
+        return random, public_key, commands.sign(_SIGN_INTERNAL, attestation_slot), attestation_key, config

@@ -2,12 +2,8 @@
 
 from array import array
 
+from .. import const
 from ..errors import CommandError, PacketError
-
-try:
-    from micropython import const
-except ImportError:
-    const = int  # type: ignore[assignment]
 
 _COMMAND = const(0x03)
 _STATUS_LENGTH = const(4)

@@ -3,13 +3,9 @@
 508A datasheet DS20005927A, "I2C interface", "Watchdog failsafe", "I/O synchronisation".
 """
 
+from .. import const
 from ..errors import BusError, CommandError, PacketError
 from .packet import build, parse
-
-try:
-    from micropython import const
-except ImportError:
-    const = int  # type: ignore[assignment]
 
 _RESET = const(0x00)
 _SLEEP = const(0x01)

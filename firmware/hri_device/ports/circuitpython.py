@@ -2,10 +2,7 @@
 
 import time
 
-try:
-    from micropython import const
-except ImportError:
-    const = int  # type: ignore[assignment]
+from .. import const
 
 try:
     from supervisor import ticks_ms as _supervisor_ticks_ms

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from hri.rig.atecc import open_chip
 from hri.rig.bus import Bus
 from hri.rig.bus_server import BusServer
-from hri_device.atecc.element import ATECC608
 from hri_device.atecc.packet import crc16
+from hri_device.atecc.standalone import StandaloneATECC608
 from hri_device.errors import BusError, CommandError, LockedError
 from hri_device.ports.cpython import SocketBus
 
@@ -63,7 +63,7 @@ def bus(request):
 
 @pytest.fixture
 def element(bus):
-    return ATECC608(bus)
+    return StandaloneATECC608(bus)
 
 
 @pytest.fixture
@@ -170,4 +170,4 @@ def test_signatures_are_told_from_forgeries(personalised, operator):
 
 def test_at_another_address_there_is_no_chip(bus):
     with pytest.raises(BusError, match="address 35"):
-        ATECC608(bus, 0x35).serial()
+        StandaloneATECC608(bus, 0x35).serial()

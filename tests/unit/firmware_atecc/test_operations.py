@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hri_device.atecc.element import ATECC608
+from hri_device.atecc.standalone import StandaloneATECC608
 from hri_device.element import SecureElement
 from hri_device.errors import SecureElementError
 from unit.firmware_atecc.scripted_bus import SLEEP, ScriptedBus, awake, exchange
@@ -28,7 +29,7 @@ def test_operation_is_one_waking_with_exactly_these_bytes(vector):
         exchange(bytes.fromhex(pair["command"]), bytes.fromhex(pair["reply"])) for pair in vector["exchanges"]
     ]
     bus = ScriptedBus(awake(), *steps, SLEEP)
-    result = getattr(ATECC608(bus), vector["method"])(*decoded(vector["args"]))
+    result = getattr(StandaloneATECC608(bus), vector["method"])(*decoded(vector["args"]))
     assert result == decoded(vector["result"])
     assert bus.left == []
 
@@ -38,7 +39,7 @@ def public(cls):
 
 
 def test_every_operation_has_a_vector():
-    assert {vector["method"] for vector in _VECTORS} == public(ATECC608) - _ELSEWHERE
+    assert {vector["method"] for vector in _VECTORS} == public(StandaloneATECC608) - _ELSEWHERE
 
 
 @pytest.mark.parametrize("name", sorted(public(SecureElement) - {"type"}))
@@ -87,5 +88,5 @@ def test_an_element_says_what_it_does_not_offer(name):
 def test_an_argument_out_of_range_never_reaches_the_chip(method, args):
     bus = ScriptedBus(awake())
     with pytest.raises(ValueError, match=r"bytes|slot"):
-        getattr(ATECC608(bus), method)(*args)
+        getattr(StandaloneATECC608(bus), method)(*args)
     assert len(bus.left) == 2
