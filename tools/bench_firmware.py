@@ -18,9 +18,17 @@ from mpremote.transport_serial import SerialTransport
 
 ROOT = Path(__file__).resolve().parent.parent
 _PACKAGE = ROOT / "firmware" / "hri_device"
-# A board carries the roles, the chip's driver and one port, not the other platforms' ports, nor the store for
-# boards without a writable file system.
-_NOT_CORE = ("ports/circuitpython.mpy", "ports/cpython.mpy", "chipstore.mpy")
+# A board carries the roles, the chip's driver and one port. Never imported on the Pico: the other platforms'
+# ports, the store for boards without a writable file system, CRC-32 where binascii has it, the base class of
+# other elements, and what only a program of its own asks of the chip.
+_NOT_CORE = (
+    "hri_device/ports/circuitpython.mpy",
+    "hri_device/ports/cpython.mpy",
+    "hri_device/chipstore.mpy",
+    "hri_device/crc32.mpy",
+    "hri_device/element.mpy",
+    "hri_device/atecc/standalone.mpy",
+)
 _ADAFRUIT = ("adafruit_atecc", "adafruit_bus_device", "adafruit_binascii")
 _SIZE_GOAL = 20 * 1024
 _RAM_GOAL = 40 * 1024
@@ -30,7 +38,7 @@ def core(folder: Path) -> dict[str, bytes]:
     """Return the core set, compiled: path on the board to content."""
     compile_package(_PACKAGE, folder / "hri_device")
     files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.mpy")}
-    return {name: data for name, data in files.items() if not name.endswith(_NOT_CORE)}
+    return {name: data for name, data in files.items() if name not in _NOT_CORE}
 
 
 def _adafruit(folder: Path) -> dict[str, bytes]:

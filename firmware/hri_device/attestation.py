@@ -61,4 +61,4 @@ def _evidence(element, purpose, mode, csr_digest, slot, attestation_slot, challe
     if mode == _PUBLIC:
         proof["csr"] = csr_digest
     payload = cbor.encode([purpose, verifier, device_id, challenge, proof])
-    return cose.sign1(payload, lambda digest: element.sign(slot, digest))
+    return cose.sign1(element, slot, payload)

@@ -79,20 +79,20 @@ class _Reader:
         self.at = 0
 
     def take(self, size):
-        end = self.at + size
+        at = self.at
+        self.at = end = at + size
         # Before anything is allocated: a lying length costs nothing.
         if end > self.end:
             raise ValueError("cbor: truncated")
-        part = self.data[self.at : end]
-        self.at = end
-        return part
+        return self.data[at:end]
 
     def item(self, depth):
         # Not by take: the head of an item is where the time goes.
-        if self.at == self.end:
+        at = self.at
+        if at == self.end:
             raise ValueError("cbor: truncated")
-        first = self.data[self.at]
-        self.at += 1
+        first = self.data[at]
+        self.at = at + 1
         if first >= _FALSE:
             if first > _NULL:
                 raise ValueError("cbor: type")

@@ -37,7 +37,7 @@ def decode(body, crc):
         raise DamagedError("record damaged")
     fields = cbor.decode(body)
     if fields[0] != _FORMAT:
-        raise DamagedError("record of another firmware version")
+        raise DamagedError("record version")
     return Record(*fields[1:])
 
 
@@ -91,17 +91,11 @@ class FileStore:
             self._read(self._new)
         except Exception:
             # A full file system keeps nothing of the attempt.
-            self._discard()
+            try:
+                os.remove(self._new)
+            except OSError:
+                pass
             raise
-        self._replace()
-
-    def _discard(self):
-        try:
-            os.remove(self._new)
-        except OSError:
-            pass
-
-    def _replace(self):
         try:
             os.rename(self._new, self._file)
         except OSError as error:

@@ -19,14 +19,14 @@ def digest(payload):
     return state.digest()
 
 
-def sign1(payload, sign, detached=False):
-    """Return the tagged COSE_Sign1 of `payload` (bytes); `sign(digest32)` gives r || s of 64 bytes.
+def sign1(element, slot, payload, detached=False):
+    """Return the tagged COSE_Sign1 of `payload` (bytes) by the key in `slot` of `element`.
 
     A detached one carries nil in the payload's place (RFC 9052 section 4.1).
     """
     out = bytearray(_START)
     cbor.encode_into(out, None if detached else payload)
-    cbor.encode_into(out, sign(digest(payload)))
+    cbor.encode_into(out, element.sign(slot, digest(payload)))
     return bytes(out)
 
 

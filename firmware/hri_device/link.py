@@ -39,7 +39,6 @@ class Link:
         self._size = 0
         self._left = 0  # bytes still due in the present COBS block
         self._gap = False  # a zero stands between the present block and the next
-        self._bad = False
         self._interrupt = False
 
     def receive(self):
@@ -73,7 +72,12 @@ class Link:
                 self._restart()
             elif self._left == 0:
                 self._next += 1
-                self._open_block(byte)
+                if byte == _CTRL_C:
+                    self._interrupt = True
+                if self._gap:
+                    self._store(b"\0")
+                self._left = byte - 1
+                self._gap = byte != 0xFF
             else:
                 self._next += self._copy()
 
@@ -95,15 +99,7 @@ class Link:
             self._have = stream.read_into(self._chunk[:want])
             if self._have:
                 return
-        raise EOFError("the serial stream was closed")
-
-    def _open_block(self, code):
-        if code == _CTRL_C:
-            self._interrupt = True
-        if self._gap:
-            self._store(b"\0")
-        self._left = code - 1
-        self._gap = code != 0xFF
+        raise EOFError("stream closed")
 
     def _copy(self):
         end = min(self._next + self._left, self._have)
@@ -121,7 +117,8 @@ class Link:
     def _store(self, part):
         size = self._size + len(part)
         if size > _INNER_LIMIT:
-            self._bad = True
+            # Overlong for good: no later part brings it back below the limit.
+            self._size = size
             return
         if size > len(self._frame):
             # A new buffer, not a longer one: a view of the old one may be in use.
@@ -132,7 +129,7 @@ class Link:
         self._size = size
 
     def _is_good(self):
-        if self._bad or self._left or self._size < _INNER_LEAST or self._frame[0] != _VERSION:
+        if self._left or not _INNER_LEAST <= self._size <= _INNER_LIMIT or self._frame[0] != _VERSION:
             return False
         view = memoryview(self._frame)
         end = self._size - 4
@@ -150,15 +147,12 @@ class Link:
         body[1] = number >> 8
         body[2] = number & 0xFF
         body += crc32(body).to_bytes(4, "big")
-        self._write_cobs(body)
-
-    def _write_cobs(self, inner):
-        view = memoryview(inner)
-        size = len(inner)
+        view = memoryview(body)
+        size = len(body)
         out = bytearray(1)
         at = end = 0
         while end < size:
-            zero = inner.find(b"\0", at, at + 254)
+            zero = body.find(b"\0", at, at + 254)
             end = zero if zero >= 0 else min(at + 254, size)
             out.append(end - at + 1)
             out += view[at:end]

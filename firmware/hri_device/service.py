@@ -39,11 +39,11 @@ def _error_code(error):
 class Service:
     """Answers requests from `stream` with one `element` and one `store` (see certstore).
 
-    `stream` is that of ports; `ticks_ms()` gives the milliseconds since boot; `board` and `reset` are told to
-    the host as they are.
+    `stream` is that of ports; `ticks_ms()` gives the milliseconds since boot (int() is 0); `board` and
+    `reset` are told to the host as they are.
     """
 
-    def __init__(self, element, store, stream, board="", reset="", ticks_ms=lambda: 0):
+    def __init__(self, element, store, stream, board="", reset="", ticks_ms=int):
         self._element = element
         self._store = store
         self._stream = stream
@@ -131,7 +131,7 @@ class Service:
             self._record = self._store.load()
         return self._record
 
-    def _identity_if_readable(self):
+    def _readable(self):
         # For answers that must come even where the record is damaged; certificate.load tells of the damage.
         try:
             return self._identity()
@@ -151,7 +151,7 @@ class Service:
             return "configured"
         if not chip["slots_locked"] >> _IDENTITY_SLOT & 1:
             return "personalised"
-        return "certified" if self._identity_if_readable() else "identified"
+        return "certified" if self._readable() else "identified"
 
     def _changeable(self, request, slot):
         chip = self._chip(request)
@@ -164,10 +164,10 @@ class Service:
             return
         try:
             if not request.nonce:
-                raise ValueError("none, or its nonce is spent")
+                raise ValueError("none, or spent")
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
-            record = self._identity_if_readable()
+            record = self._readable()
             expected = [
                 record.device_id if record else hexlify(chip["serial_number"]).decode(),
                 request.nonce,
@@ -182,13 +182,10 @@ class Service:
         if not self._element.verify(_OPERATOR_SLOT, digest, signature):
             raise Refusal("unauthorised", "signature")
 
-    def _sign(self, slot, payload, detached=False):
-        return cose.sign1(cbor.encode(payload), lambda digest: self._element.sign(slot, digest), detached)
-
     # The operations, in the order of docs/protocol.md.
 
     def do_hello(self, _request):
-        record = self._identity_if_readable()
+        record = self._readable()
         result = {
             "protocol": _PROTOCOL,
             "package": __version__,
@@ -230,7 +227,7 @@ class Service:
                 raise Refusal("bad-request", "crc")
             self._element.lock_config(crc)
         elif not same:
-            raise Refusal("locked", "config zone locked")
+            raise Refusal("locked", "config zone")
         return {"config": self._element.read_config()}
 
     def do_chip__write_slot(self, request):
@@ -319,14 +316,16 @@ class Service:
         record = self._stored()
         payload = ["hri/1 authenticate", verifier, record.device_id, challenge]
         return {
-            "answer": self._sign(record.slot, payload),
+            "answer": cose.sign1(self._element, record.slot, cbor.encode(payload)),
             "device_id": record.device_id,
             "certificate": record.certificate,
         }
 
     def do_data__sign(self, request):
         data = request.data("data", 0, _DATA_LIMIT)
-        return {"signature": self._sign(request.slot(), ["hri/1 data", data], True)}
+        return {
+            "signature": cose.sign1(self._element, request.slot(), cbor.encode(["hri/1 data", data]), True)
+        }
 
     def do_authorisation__nonce(self, _request):
         self._nonce = self._element.random(32)

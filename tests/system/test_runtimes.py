@@ -42,10 +42,13 @@ def test_a_compiled_package_runs_on_the_runtime(sources: Path, tmp_path: Path) -
     assert unix(tmp_path / "out", "import thing; print(thing.WORD)").stdout.strip() == "found"
 
 
-def test_a_traceback_still_names_file_and_line(sources: Path, tmp_path: Path) -> None:
-    compile_package(sources, tmp_path / "out/thing")
+@pytest.mark.parametrize(("options", "line"), [({}, 1), ({"optimization": 2}, 5)])
+def test_a_traceback_names_file_and_function_and_on_demand_the_line(
+    sources: Path, tmp_path: Path, options: dict[str, int], line: int
+) -> None:
+    compile_package(sources, tmp_path / "out/thing", **options)
     shown = unix(tmp_path / "out", "import thing.deep; thing.deep.fail()").stderr
-    assert 'File "thing/deep/__init__.py", line 5, in fail' in shown
+    assert f'File "deep/__init__.py", line {line}, in fail' in shown
 
 
 def test_equal_sources_make_equal_files_wherever_they_lie(sources: Path, tmp_path: Path) -> None:

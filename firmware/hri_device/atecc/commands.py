@@ -40,9 +40,9 @@ class Commands:
     def __init__(self, session):
         self._execute = session.execute
 
-    def info(self, mode=0):
-        """Return the 4 bytes of Info: the revision in mode 0."""
-        return self._execute(_INFO, mode, 0, b"", 4, _INFO_MS)
+    def info(self):
+        """Return the 4 bytes of Info, the revision."""
+        return self._execute(_INFO, 0, 0, b"", 4, _INFO_MS)
 
     def read(self, zone, address, size):
         """Return `size` bytes, 4 (a word) or 32 (a block), in clear from `address` of `zone`."""
@@ -55,16 +55,16 @@ class Commands:
         mode = zone | (_BLOCK_MODE if len(data) == _BLOCK else 0)
         self._execute(_WRITE, mode, address, data, 0, _WRITE_MS)
 
-    def lock(self, mode, crc=0):
+    def lock(self, mode, crc):
         """Lock what `mode` says: 0 config zone, 1 data and OTP zones, 2 the slot in bits 2 to 5.
 
         `crc` is that of the zone's contents; the chip refuses another. For a slot it is 0.
         """
         self._execute(_LOCK, mode, crc, b"", 0, _LOCK_MS)
 
-    def random(self, mode=0):
-        """Return 32 random bytes; mode 0 refreshes the seed first where that is due."""
-        return self._execute(_RANDOM, mode, 0, b"", 32, _RANDOM_MS)
+    def random(self):
+        """Return 32 random bytes (mode 0: refreshes the seed first where that is due)."""
+        return self._execute(_RANDOM, 0, 0, b"", 32, _RANDOM_MS)
 
     def nonce(self, mode, num_in):
         """Load TempKey: modes 0 and 1 mix 20 bytes with RandOut and return that (32 bytes).

@@ -34,17 +34,15 @@ _VERIFY_STORED = const(0x00)
 _MISCOMPARE = const(0x01)
 _EXECUTION = const(0x0F)
 
-_TYPES = {b"\x00\x00\x60\x02": "atecc608a", b"\x00\x00\x60\x03": "atecc608b"}
-
 
 def _expect(value, size):
     if len(value) != size:
-        raise ValueError("%d bytes where %d are due" % (len(value), size))
+        raise ValueError("%d bytes, not %d" % (len(value), size))
 
 
 def _slot_size(slot):
     if not 0 <= slot <= 15:
-        raise ValueError("slot %d is not 0 to 15" % slot)
+        raise ValueError("no slot %d" % slot)
     if slot < 8:
         return 36
     return 416 if slot == 8 else 72
@@ -69,7 +67,8 @@ class ATECC608:
     @property
     def type(self):
         """The kind of element: "atecc608a", "atecc608b", or "atecc608" for a revision not known here."""
-        return _TYPES.get(self._revision or self.revision(), "atecc608")
+        revision = self._revision or self.revision()
+        return "atecc608" + {0x6002: "a", 0x6003: "b"}.get(revision[2] << 8 | revision[3], "")
 
     def revision(self):
         """Return the revision of the silicon, 4 bytes (Info)."""
@@ -118,7 +117,7 @@ class ATECC608:
                 self._write_config_block(block, config, present)
             written = self._read_config()
         if written[16:84] != config[16:84] or written[88:] != config[88:]:
-            raise PacketError("config zone reads otherwise than written")
+            raise PacketError("config zone reads otherwise")
 
     def _open_config(self):
         present = self._read_config()
@@ -152,7 +151,7 @@ class ATECC608:
         """
         with self._session:
             if crc16(self._open_config()) != crc:
-                raise ValueError("crc: not that of the config zone now")
+                raise ValueError("crc")
             self._commands.lock(_LOCK_CONFIG, crc)
 
     def lock_data(self, crc):
@@ -165,9 +164,9 @@ class ATECC608:
         with self._session:
             lock_bytes = self._commands.read(CONFIG, _LOCK_WORD, _WORD)
             if lock_bytes[3] == _UNLOCKED:
-                raise LockedError("lock the config zone first", "config unlocked")
+                raise LockedError("config zone is open", "config unlocked")
             if lock_bytes[2] != _UNLOCKED:
-                raise LockedError("data zone is locked for good", "data locked")
+                raise LockedError("data zone is locked", "data locked")
             self._commands.lock(_LOCK_DATA, crc)
 
     def lock_slot(self, slot):
@@ -217,7 +216,7 @@ class ATECC608:
         """
         size = _slot_size(slot)
         if offset < 0 or offset % _WORD or len(data) % _WORD:
-            raise ValueError("whole words of 4 bytes only")
+            raise ValueError("not in words of 4 bytes")
         if offset + len(data) > size:
             raise ValueError("slot %d holds %d bytes" % (slot, size))
         self._change(slot, self._write_slot, slot, data, offset, size)

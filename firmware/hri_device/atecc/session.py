@@ -11,7 +11,7 @@ _RESET = const(0x00)
 _SLEEP = const(0x01)
 _IDLE = const(0x02)
 _WAKE_REPLY = b"\x04\x11\x33\x43"
-_LOST = "the chip left midway; what it held is lost"
+_LOST = "what it held is lost"
 
 _WATCHDOG = const(0xEE)
 _NOT_RECEIVED = const(0xFF)
@@ -128,7 +128,7 @@ class Session:
             try:
                 self._bus.write(self._address, view)
             except OSError:
-                raise BusError("the chip does not take command %02x" % opcode)
+                raise BusError("command %02x: not taken" % opcode)
 
     def _receive(self, opcode, view, longest):
         bus = self._bus
@@ -166,16 +166,13 @@ class Session:
                     # Awake all along, with the reply to something older: from sleep it starts afresh.
                     self._put(_SLEEP)
             if late:
-                self._refuse_waking(answered, view)
+                self._unfinished = False  # Whatever was under way, it has ended by now.
+                if not answered:
+                    raise BusError("no chip acknowledges at address %02x" % self._address)
+                # A chip that failed its self-test says so here.
+                parse(view, 0, 0)
+                raise PacketError("no wake reply")
         self._unfinished = False
-
-    def _refuse_waking(self, answered, view):
-        self._unfinished = False  # Whatever was under way, it has ended by now.
-        if not answered:
-            raise BusError("no chip acknowledges at address %02x" % self._address)
-        # A chip that failed its self-test says so here.
-        parse(view, 0, 0)
-        raise PacketError("the chip gives no wake reply")
 
     def _pulse(self, view):
         bus = self._bus

@@ -46,7 +46,7 @@ class StandaloneATECC608(ATECC608):
         """
         for value, size in ((public_key, _KEY), (digest, _DIGEST), (signature, _KEY)):
             if len(value) != size:
-                raise ValueError("%d bytes where %d are due" % (len(value), size))
+                raise ValueError("%d bytes, not %d" % (len(value), size))
         try:
             with self._session:
                 self._commands.nonce(_NONCE_FIXED, digest)

@@ -13,6 +13,7 @@ from . import console, reset
 # 60 (508A datasheet, tWLO).
 _PULSE_HZ = const(100_000)
 _CTRL_C = const(3)
+_EIO = const(5)
 
 
 class I2CBus:
@@ -30,7 +31,9 @@ class I2CBus:
 
     def write(self, address, buf):
         """Write `buf` to `address`; raises OSError where it is not acknowledged."""
-        self._i2c.writeto(address, buf)
+        # The rp2 port raises nothing for a data byte that is refused: it returns how many were acknowledged.
+        if self._i2c.writeto(address, buf) != len(buf):
+            raise OSError(_EIO)
 
     def read_into(self, address, buf):
         """Fill `buf` from `address`; raises OSError where it is not acknowledged."""

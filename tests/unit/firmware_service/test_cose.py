@@ -18,16 +18,17 @@ def test_digest_is_that_of_the_sig_structure(case):
 @CASES
 @pytest.mark.parametrize("detached", [False, True])
 def test_signs(case, detached):
-    digests = []
+    asked = []
 
-    def sign(digest):
-        digests.append(digest.hex())
-        return bytes.fromhex(case["signature"])
+    class Element:
+        def sign(self, slot, digest):
+            asked.append((slot, digest.hex()))
+            return bytes.fromhex(case["signature"])
 
-    message = cose.sign1(bytes.fromhex(case["payload"]), sign, detached)
+    message = cose.sign1(Element(), 7, bytes.fromhex(case["payload"]), detached)
 
     assert message.hex() == case["detached" if detached else "sign1"]
-    assert digests == [case["digest"]]
+    assert asked == [(7, case["digest"])]
 
 
 @CASES

@@ -1,11 +1,11 @@
-"""hri_device.der writes canonical DER (X.690)."""
+"""hri_device.csr writes canonical DER (X.690)."""
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hri_device import der
+from hri_device import csr
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,12 +19,12 @@ _SCALAR = st.integers(0, 256).flatmap(lambda bits: st.integers(0, (1 << bits) - 
 @example((1 << 256) - 1, 0xFF << 240)
 def test_signature_for_every_size_of_r_and_s(r, s):
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    assert der.signature(raw) == encode_dss_signature(r, s)
+    assert csr.signature(raw) == encode_dss_signature(r, s)
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 4000])
 def test_lengths_take_the_shortest_form(size):
-    encoded = der.tlv(0x04, bytes(size))
+    encoded = csr.tlv(0x04, bytes(size))
     if size < 128:
         assert encoded[1] == size
     else:
@@ -36,11 +36,11 @@ def test_lengths_take_the_shortest_form(size):
 def test_spki_is_that_of_a_p256_key():
     key = ec.derive_private_key(0x1234, ec.SECP256R1()).public_key()
     point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    assert der.spki(point[1:]) == key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert csr.spki(point[1:]) == key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_name_keeps_the_order_and_repetition_of_attributes():
-    encoded = der.name([["OU", "b"], ["OU", "a"], ["CN", "x"]])
+    encoded = csr.name([["OU", "b"], ["OU", "a"], ["CN", "x"]])
     expected = x509.Name(
         [
             x509.NameAttribute(x509.NameOID.ORGANIZATIONAL_UNIT_NAME, "b"),
@@ -71,4 +71,4 @@ def test_name_keeps_the_order_and_repetition_of_attributes():
 )
 def test_name_refuses(attribute, message):
     with pytest.raises(ValueError, match=message):
-        der.name([attribute])
+        csr.name([attribute])

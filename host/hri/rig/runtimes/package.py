@@ -10,8 +10,9 @@ from pathlib import Path
 from hri.rig.runtimes.find import find_runtime
 
 _COMPILE_DEADLINE_S = 60
-# Level 2 drops asserts and keeps line numbers, so a traceback from a device still says where.
-DEFAULT_OPTIMIZATION = 2
+# Level 3 drops asserts and line numbers, a tenth of a board's package. A traceback then names file and
+# function alone; compile with optimization=2 to have its lines too.
+DEFAULT_OPTIMIZATION = 3
 
 
 def compile_package(
@@ -23,9 +24,9 @@ def compile_package(
 ) -> list[Path]:
     """Compile every .py file below ``source_dir`` to a .mpy file at the same place below ``out_dir``.
 
-    The same sources give the same bytes wherever they lie: a file carries its name relative to the parent of
+    The same sources give the same bytes wherever they lie: a file carries its name relative to
     ``source_dir``, as tracebacks show it. A .mpy file in ``out_dir`` that has no source any more is removed.
-    ``optimization`` is mpy-cross's -O; 3 drops line numbers too. Returns the files written, in order.
+    ``optimization`` is mpy-cross's -O; 2 keeps line numbers. Returns the files written, in order.
 
     Raises RuntimeUnavailableError without an mpy-cross, SyntaxError with the compiler's words for a source it
     refuses, and ValueError for a folder with no sources.
@@ -39,8 +40,7 @@ def compile_package(
         relative = source.relative_to(source_dir)
         target = out_dir / relative.with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shown = (Path(source_dir.name) / relative).as_posix()
-        _compile(compiler, source, target, shown, optimization)
+        _compile(compiler, source, target, relative.as_posix(), optimization)
         written.append(target)
     for stale in set(out_dir.rglob("*.mpy")) - set(written):
         stale.unlink()
