@@ -1,6 +1,9 @@
 """Options of the whole test suite."""
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,3 +14,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SERIAL",
         help="allow tests/hil to configure and lock the chip with this serial number, for good",
     )
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command line that a test ran leaves no logger behind that writes to its closed stream."""
+    yield
+    structlog.reset_defaults()

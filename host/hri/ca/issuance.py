@@ -173,10 +173,12 @@ class Issuer:
             item.kind == "state" and item.public_key == csr.public_bytes and item.csr_sha256 == csr.sha256
             for item in accepted
         )
+        if not born and any(item.kind == "birth" for item in accepted):
+            raise _unattested("the evidence is of another key")
         if not born:
-            raise _unattested("there is no accepted evidence that the key was born in a chip")
+            raise _unattested("no evidence that the key was born in a chip")
         if not bound:
-            raise _unattested("there is no accepted evidence of the chip's state for this very request")
+            raise _unattested("no evidence of the chip's state for this very request")
 
     def _decide(
         self,

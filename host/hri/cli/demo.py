@@ -6,10 +6,11 @@ import logging
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 import typer
@@ -62,6 +63,32 @@ Connect = Callable[[], BoardElement]
 
 
 @dataclass
+class _Timed:
+    """A link that adds up how long, by the board's own clock, its requests took."""
+
+    link: SerialLink
+    clock: BoardClock
+    spent_us: int = 0
+
+    def call(
+        self,
+        op: str,
+        args: Mapping[str, Any],
+        *,
+        authorisation: bytes | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        begun = self.clock.now_us()
+        try:
+            return self.link.call(op, args, authorisation=authorisation, timeout=timeout)
+        finally:
+            self.spent_us += self.clock.now_us() - begun
+
+    def close(self) -> None:
+        self.link.close()
+
+
+@dataclass
 class _Stage:
     """The demo's one screen and the scratch folder behind it."""
 
@@ -69,7 +96,7 @@ class _Stage:
     folder: Path
     package: dict[str, bytes]
     context: Context
-    links: list[SerialLink] = field(default_factory=list)
+    links: list[_Timed] = field(default_factory=list)
 
     def say(self, text: str = "") -> None:
         self.output.out.print(text)
@@ -77,19 +104,18 @@ class _Stage:
     def head(self, text: str) -> None:
         self.say(f"\n[bold]{text}[/bold]")
 
-    def done(self, name: str, words: str, milliseconds: int | None = None) -> None:
-        time = "" if milliseconds is None else f"{milliseconds:>6,} ms"
+    def done(self, name: str, words: str, milliseconds: int) -> None:
+        time = f"{milliseconds:>6,} ms" if milliseconds else ""
         self.say(f" [green]✓[/green] {name:16}{escape(words):<76}{time}")
 
     def verdict(self, who: str, *, trusted: bool, reason: str) -> None:
         mark, word = ("[green]✓", "trusted[/green]") if trusted else ("[red]✗", "refused[/red]")
-        self.say(f" {mark} {who:58}{word}  {escape(reason)}")
+        self.say(f" {mark} {who:56}{word}  {escape(reason)}")
 
     def connect_to(self, board: Board) -> Connect:
         def connect() -> BoardElement:
-            link = SerialLink.open(board.port)
-            self.links.append(link)
-            return BoardElement(link, authorise=self.context.authorise())
+            self.links.append(_Timed(SerialLink.open(board.port), board.clock))
+            return BoardElement(self.links[-1], authorise=self.context.authorise())
 
         return connect
 
@@ -173,15 +199,15 @@ def _provision(stage: _Stage, board: Board, chip: Chip) -> ProvisionResult:
             stage.say(f" ! {escape(sentence)}")
     stage.hang_up()
     stage.head(f"hri provision --device-id {_DEVICE} --lock{'':43}time on the emulated board")
-    begun = 0
+    before = 0
 
     def on_step(event: StepEvent) -> None:
-        nonlocal begun
-        now = board.clock.now_us()
+        nonlocal before
+        spent = sum(link.spent_us for link in stage.links)
         if event.phase == "begun":
-            begun = now
+            before = spent
         elif event.phase == "done" and event.name in _STEPS:
-            stage.done(event.name, _STEPS[event.name], (now - begun) // 1000)
+            stage.done(event.name, _STEPS[event.name], round((spent - before) / 1000))
 
     result = provision(stage.connect_to(board), stage.context, device_id=_DEVICE, lock=True, on_step=on_step)
     stage.hang_up()
