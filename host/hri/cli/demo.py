@@ -6,11 +6,10 @@ import logging
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 import typer
@@ -63,32 +62,6 @@ Connect = Callable[[], BoardElement]
 
 
 @dataclass
-class _Timed:
-    """A link that adds up how long, by the board's own clock, its requests took."""
-
-    link: SerialLink
-    clock: BoardClock
-    spent_us: int = 0
-
-    def call(
-        self,
-        op: str,
-        args: Mapping[str, Any],
-        *,
-        authorisation: bytes | None = None,
-        timeout: float | None = None,
-    ) -> dict[str, Any]:
-        begun = self.clock.now_us()
-        try:
-            return self.link.call(op, args, authorisation=authorisation, timeout=timeout)
-        finally:
-            self.spent_us += self.clock.now_us() - begun
-
-    def close(self) -> None:
-        self.link.close()
-
-
-@dataclass
 class _Stage:
     """The demo's one screen and the scratch folder behind it."""
 
@@ -96,7 +69,7 @@ class _Stage:
     folder: Path
     package: dict[str, bytes]
     context: Context
-    links: list[_Timed] = field(default_factory=list)
+    links: list[SerialLink] = field(default_factory=list)
 
     def say(self, text: str = "") -> None:
         self.output.out.print(text)
@@ -114,7 +87,7 @@ class _Stage:
 
     def connect_to(self, board: Board) -> Connect:
         def connect() -> BoardElement:
-            self.links.append(_Timed(SerialLink.open(board.port), board.clock))
+            self.links.append(SerialLink.open(board.port))
             return BoardElement(self.links[-1], authorise=self.context.authorise())
 
         return connect
@@ -198,12 +171,12 @@ def _provision(stage: _Stage, board: Board, chip: Chip) -> ProvisionResult:
         for sentence in refused.plan.permanent:
             stage.say(f" ! {escape(sentence)}")
     stage.hang_up()
-    stage.head(f"hri provision --device-id {_DEVICE} --lock{'':43}time on the emulated board")
+    stage.head(f"hri provision --device-id {_DEVICE} --lock{'':43}time in the emulated board")
     before = 0
 
     def on_step(event: StepEvent) -> None:
         nonlocal before
-        spent = sum(link.spent_us for link in stage.links)
+        spent = board.link.answering_us
         if event.phase == "begun":
             before = spent
         elif event.phase == "done" and event.name in _STEPS:

@@ -15,7 +15,16 @@ class Link:
     Safe to use from any thread while the board runs.
     """
 
-    def __init__(self, hang_up: Callable[[], None], reconnect: Callable[[], None]) -> None:
+    answering_us: int
+    """How long the board has taken to answer so far, in microseconds of its own: each time from the last byte
+    that it heard to the first that it said."""
+
+    def __init__(
+        self, hang_up: Callable[[], None], reconnect: Callable[[], None], now_us: Callable[[], int]
+    ) -> None:
+        self.answering_us = 0
+        self._now_us = now_us
+        self._heard_us: int | None = None
         self._hang_up = hang_up
         self._reconnect = reconnect
         self._lock = threading.Lock()
@@ -55,10 +64,15 @@ class Link:
 
     def outgoing(self, data: bytes) -> bytes:
         """Return what of the board's ``data`` reaches the host."""
+        if data and self._heard_us is not None:
+            self.answering_us += self._now_us() - self._heard_us
+            self._heard_us = None
         return self._pass(data, self._to_host)
 
     def incoming(self, data: bytes) -> bytes:
         """Return what of the host's ``data`` reaches the board."""
+        if data:
+            self._heard_us = self._now_us()
         return self._pass(data, self._to_board)
 
     def _pass(self, data: bytes, through: Filter | None) -> bytes:

@@ -49,7 +49,9 @@ class PicoBoard:
         self._package = read_package(package)
         self._worker = Worker(f"board {settings.name}", self._turn)
         self.link = Link(
-            lambda: self._worker.call(self._port.hang_up), lambda: self._worker.call(self._port.connect)
+            lambda: self._worker.call(self._port.hang_up),
+            lambda: self._worker.call(self._port.connect),
+            clock.now_us,
         )
         self._port = Port(self.link)
         self._engine: PicoEngine | None = None

@@ -101,7 +101,9 @@ class UnixBoard:
         self._package = read_package(package)
         self._worker = Worker(f"board {settings.name}", self._turn)
         self.link = Link(
-            lambda: self._worker.call(self._port.hang_up), lambda: self._worker.call(self._port.connect)
+            lambda: self._worker.call(self._port.hang_up),
+            lambda: self._worker.call(self._port.connect),
+            clock.now_us,
         )
         self._port = Port(self.link)
         self._console, self._terminal = open_raw_pty()
