@@ -34,7 +34,8 @@ def crc16(data):
     """
     table = _TABLE
     crc = 0
-    for byte in data:
+    # A view is slower to walk than a copy of it.
+    for byte in bytes(data):
         crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     # The table works on the mirrored register, which needs no bit reversal per byte.
     mirror = _NIBBLE_REVERSED

@@ -25,7 +25,10 @@ _COMMAND_LIMIT = const(136)  # word address, count, opcode, parameters, 128 byte
 _REPLY_LIMIT = const(67)  # count, 64 bytes, CRC
 _TRIES = const(3)
 # A chip is ready 1.5 ms after the pulse. One more pulse is sent every few milliseconds.
+_READY_US = const(1000)
 _READY_MS = const(8)
+# Short against any execution time worth waiting for: what is overslept here, every signature pays.
+_POLL_US = const(200)
 _WAKE_MS = const(48)
 # The watchdog puts a chip to sleep 0.7 to 1.7 s after its waking, whatever it is at (tWATCHDOG).
 _WATCHDOG_MS = const(1700)
@@ -144,7 +147,7 @@ class Session:
             except OSError:
                 if late:
                     raise BusError("command %02x: no reply after %d ms" % (opcode, longest), True)
-            bus.sleep_ms(1)
+            bus.sleep_us(_POLL_US)
 
     def _wake(self):
         bus = self._bus
@@ -182,7 +185,7 @@ class Session:
             pass  # Then no read succeeds either, and that is reported.
         start = bus.ticks_ms()
         while True:
-            bus.sleep_ms(1)
+            bus.sleep_us(_READY_US)
             late = bus.ticks_diff(bus.ticks_ms(), start) >= _READY_MS
             try:
                 bus.read_into(self._address, view)

@@ -16,9 +16,9 @@ _LOCK_MS = const(100)
 _ETIMEDOUT = const(110)
 
 
-def sleep_ms(n):
-    """Wait `n` milliseconds."""
-    time.sleep(n / 1000)
+def sleep_us(n):
+    """Wait `n` microseconds."""
+    time.sleep(n / 1_000_000)
 
 
 def ticks_ms():
@@ -72,7 +72,7 @@ class I2CBus:
         except OSError:
             pass  # Nobody acknowledges address 0.
 
-    sleep_ms = staticmethod(sleep_ms)
+    sleep_us = staticmethod(sleep_us)
     ticks_ms = staticmethod(ticks_ms)
     ticks_diff = staticmethod(ticks_diff)
 
@@ -90,7 +90,7 @@ class UsbSerial:
         while not self._port.in_waiting:
             if ticks_diff(ticks_ms(), start) >= ms:
                 return False
-            sleep_ms(1)
+            sleep_us(1000)
         return True
 
     def read_into(self, buf):

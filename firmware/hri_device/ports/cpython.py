@@ -10,13 +10,13 @@ except ImportError:
     termios = None
 
 try:
-    from time import sleep_ms, ticks_diff, ticks_ms
+    from time import sleep_us, ticks_diff, ticks_ms
 except ImportError:
     import time
 
-    def sleep_ms(n):  # type: ignore[misc]
-        """Wait `n` milliseconds."""
-        time.sleep(n / 1000)
+    def sleep_us(n):  # type: ignore[misc]
+        """Wait `n` microseconds."""
+        time.sleep(n / 1_000_000)
 
     def ticks_ms():  # type: ignore[misc]
         """Return a count of milliseconds."""
@@ -77,7 +77,7 @@ class SocketBus:
             self._socket.close()
             self._socket = None
 
-    sleep_ms = staticmethod(sleep_ms)
+    sleep_us = staticmethod(sleep_us)
     ticks_ms = staticmethod(ticks_ms)
     ticks_diff = staticmethod(ticks_diff)
 

@@ -1,7 +1,7 @@
 """MicroPython on a microcontroller: machine.I2C, the console, the clock, the reset cause."""
 
 import sys
-from time import sleep_ms, ticks_diff, ticks_ms
+from time import sleep_us, ticks_diff, ticks_ms
 
 import machine
 import micropython
@@ -53,7 +53,7 @@ class I2CBus:
             if slow:
                 self._open(self._freq)
 
-    sleep_ms = staticmethod(sleep_ms)
+    sleep_us = staticmethod(sleep_us)
     ticks_ms = staticmethod(ticks_ms)
     ticks_diff = staticmethod(ticks_diff)
 

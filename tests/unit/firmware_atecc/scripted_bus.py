@@ -76,6 +76,7 @@ class ScriptedBus:
         self._address = address
         self._until = None
         self.now = 0x3FFFFF00  # about to wrap, as MicroPython's ticks do
+        self._us = 0
         self.reads = 0
 
     @property
@@ -127,8 +128,10 @@ class ScriptedBus:
         # What is read past the end of a reply is FF.
         buf[:] = (step[1] + b"\xff" * len(buf))[: len(buf)]
 
-    def sleep_ms(self, n):
-        self.now += n
+    def sleep_us(self, n):
+        self._us += n
+        self.now += self._us // 1000
+        self._us %= 1000
 
     def ticks_ms(self):
         return self.now & 0x3FFFFFFF

@@ -50,7 +50,7 @@ def micropython(monkeypatch):
     builtin = SimpleNamespace(const=int, kbd_intr=interrupts.append)
     monkeypatch.setitem(sys.modules, "machine", machine)
     monkeypatch.setitem(sys.modules, "micropython", builtin)
-    for name in ("sleep_ms", "ticks_ms", "ticks_diff"):
+    for name in ("sleep_us", "ticks_ms", "ticks_diff"):
         monkeypatch.setattr(time, name, getattr(cpython, name), raising=False)
     module = importlib.import_module("hri_device.ports.micropython")
     yield module, log, interrupts

@@ -318,7 +318,7 @@ def test_the_chip_sleeps_whatever_leaves_the_block(error):
 
 def test_an_interrupt_while_waking_still_sends_the_chip_to_sleep():
     class Interrupted(ScriptedBus):
-        def sleep_ms(self, _n):
+        def sleep_us(self, _n):
             raise KeyboardInterrupt
 
     bus = Interrupted(pulse(), SLEEP)
