@@ -259,10 +259,14 @@ def _check_parts(
         root.verify_directly_issued_by(root)
         issuing.verify_directly_issued_by(root)
         basic = issuing.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+        # RFC 5280 section 4.2.1.3 asks for it in a CA certificate, and verifiers refuse chains without.
+        usage = issuing.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as error:
+        raise _broken(f"the CA certificate has no {error.oid._name} extension") from error
+    except (ValueError, TypeError, InvalidSignature) as error:
         raise _broken("the CA certificates do not form a chain") from error
-    if not basic.ca:
-        raise _broken("the issuing certificate is not a CA certificate")
+    if not basic.ca or not usage.key_cert_sign or not usage.crl_sign:
+        raise _broken("the issuing certificate is not one of a CA that signs certificates and CRLs")
     if key is not None and key.public_key() != issuing.public_key():
         raise _broken("the issuing key does not belong to the issuing certificate")
 
