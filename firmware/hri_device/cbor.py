@@ -4,6 +4,9 @@ Values are int (64-bit), bytes, str, list or tuple, dict, bool and None. `decode
 `encode` writes, so a value has one encoding and a digest over it means one thing.
 """
 
+# A built-in name is found by walking a list at every use, a name of the module by its hash.
+from builtins import bytes, isinstance, len, str
+
 from . import const
 
 _UINT = const(0)
@@ -37,17 +40,12 @@ def head(out, major, argument):
 
 def encode_into(out, value):
     """Append the encoding of `value` to bytearray `out`; TypeError for what the protocol has no use for."""
-    if isinstance(value, (str, bytes, bytearray)):
-        major = _BYTES
-        if isinstance(value, str):
-            value = value.encode()
-            major = _TEXT
-        size = len(value)
-        # Not by head: most texts are short, and calls are where the time goes.
-        if size < 24:
-            out.append(major << 5 | size)
-        else:
-            head(out, major, size)
+    if isinstance(value, str):
+        value = value.encode()
+        head(out, _TEXT, len(value))
+        out += value
+    elif isinstance(value, bytes):
+        head(out, _BYTES, len(value))
         out += value
     # bool before int: True is an int to Python and a simple value to CBOR.
     elif value is None or value is True or value is False:

@@ -160,6 +160,7 @@ def _bare_files(folder: Path, now: datetime, *, ca: bool) -> tuple[Path, Path]:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(*[False] * 5, True, True, False, False), critical=True)
         .sign(key, hashes.SHA256())
     )
     (folder / "k.pem").write_bytes(
