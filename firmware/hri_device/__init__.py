@@ -7,3 +7,13 @@ except ImportError:
     const = int  # type: ignore[assignment,misc]
 
 __version__ = "0.1.0"
+
+try:
+    from hashlib import sha256
+except ImportError:
+    # CircuitPython's hashlib has its algorithms by name only.
+    from hashlib import new  # type: ignore[attr-defined]
+
+    def sha256(data):
+        """Return the hash of `data`, to which more can be added."""
+        return new("sha256", data)

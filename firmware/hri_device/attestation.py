@@ -1,8 +1,6 @@
 """Evidence of where a key lives: what is signed and with which nonce (docs/protocol.md, "What is signed")."""
 
-from hashlib import sha256
-
-from . import cbor, const, cose
+from . import cbor, const, cose, sha256
 
 # GenKey modes, as they go into the digest that the attestation slot signs (508A datasheet, GenKey).
 _CREATE = const(0x0C)

@@ -37,7 +37,7 @@ def decode(body, crc):
         raise DamagedError("record damaged")
     fields = cbor.decode(body)
     if fields[0] != _FORMAT:
-        raise DamagedError("record version")
+        raise DamagedError("record")
     return Record(*fields[1:])
 
 

@@ -1,8 +1,6 @@
 """COSE_Sign1 with ES256 (RFC 9052 section 4.2, RFC 9053 section 2.1): the envelope of what a device signs."""
 
-from hashlib import sha256
-
-from . import cbor
+from . import cbor, sha256
 
 # Tag 18, array of four, the protected header {1: -7} as a bstr, the unprotected header {}. The profile of
 # docs/protocol.md leaves no choice in any of them, so they are compared as bytes.

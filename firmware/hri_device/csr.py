@@ -1,6 +1,6 @@
 """PKCS#10 requests (RFC 2986) signed by a key that never leaves its element, and the DER they need."""
 
-from hashlib import sha256
+from . import sha256
 
 _VERSION = b"\x02\x01\x00"
 _NO_ATTRIBUTES = b"\xa0\x00"

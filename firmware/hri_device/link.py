@@ -3,7 +3,7 @@
 try:
     from binascii import crc32
 except ImportError:
-    from .crc32 import crc32
+    from .crc32 import crc32  # type: ignore[assignment]
 
 from . import const
 from .request import Refusal

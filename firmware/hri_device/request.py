@@ -38,10 +38,8 @@ class Request:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise Refusal("bad-request", name)
         size = value if kind is int else len(value)
-        if size > most and kind is not int:
-            raise Refusal("too-long", name)
         if not least <= size <= most:
-            raise Refusal("bad-request", name)
+            raise Refusal("too-long" if size > most and kind is not int else "bad-request", name)
         return value
 
     def data(self, name, least, most):

@@ -3,14 +3,13 @@
 import gc
 import sys
 from binascii import hexlify
-from hashlib import sha256
 
 try:
-    from sys import print_exception
+    from sys import print_exception  # type: ignore[attr-defined]
 except ImportError:
-    from traceback import print_exception
+    from traceback import print_exception  # type: ignore[no-redef]
 
-from . import attestation, cbor, const, cose, csr, __version__
+from . import attestation, cbor, const, cose, csr, sha256, __version__
 from .certstore import DamagedError, Record
 from .errors import SecureElementError
 from .link import Link
@@ -83,9 +82,8 @@ class Service:
             if request.authorisation:
                 self._nonce = None
             # The methods do_... are the operations, with two underscores for the dot.
-            name = request.op
-            operation = getattr(self, "do_" + name.replace(".", "__"), None)
-            if operation is None or "__" in name:
+            operation = getattr(self, "do_" + request.op.replace(".", "__"), None)
+            if operation is None or "__" in request.op:
                 raise Refusal("bad-request", "op")
             return _encode(0, operation(request))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the host gets its one answer
@@ -164,7 +162,7 @@ class Service:
             return
         try:
             if not request.nonce:
-                raise ValueError("none, or spent")
+                raise ValueError("spent")
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
             record = self._readable()
@@ -227,7 +225,7 @@ class Service:
                 raise Refusal("bad-request", "crc")
             self._element.lock_config(crc)
         elif not same:
-            raise Refusal("locked", "config zone")
+            raise Refusal("locked", "config")
         return {"config": self._element.read_config()}
 
     def do_chip__write_slot(self, request):
@@ -246,7 +244,7 @@ class Service:
         crc = request.uint("crc", 0xFFFF)
         chip = self._chip(request)
         if chip["data_locked"] or not chip["config_locked"]:
-            raise Refusal("locked", "data zone")
+            raise Refusal("locked", "data")
         self._element.lock_data(crc)
         return {}
 

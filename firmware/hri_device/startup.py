@@ -34,7 +34,7 @@ def run(port, bus, settings):
 
         store = ChipStore(element)
     else:
-        store = FileStore(where)
+        store = FileStore(where)  # type: ignore[assignment]
     board = settings.get("board") or getattr(sys.implementation, "_machine", sys.platform)
     start = port.ticks_ms()
     print("hri_device %s on %s: Ctrl-C for the REPL" % (__version__, board))

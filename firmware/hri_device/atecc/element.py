@@ -164,9 +164,9 @@ class ATECC608:
         with self._session:
             lock_bytes = self._commands.read(CONFIG, _LOCK_WORD, _WORD)
             if lock_bytes[3] == _UNLOCKED:
-                raise LockedError("config zone is open", "config unlocked")
+                raise LockedError("config open", "config unlocked")
             if lock_bytes[2] != _UNLOCKED:
-                raise LockedError("data zone is locked", "data locked")
+                raise LockedError("data locked", "data locked")
             self._commands.lock(_LOCK_DATA, crc)
 
     def lock_slot(self, slot):
@@ -194,7 +194,7 @@ class ATECC608:
         size = _slot_size(slot)
         end = offset + length
         if offset < 0 or length < 0 or end > size:
-            raise ValueError("slot %d holds %d bytes" % (slot, size))
+            raise ValueError("%d bytes in slot" % size)
         first = at = offset // _WORD * _WORD
         parts = []
         with self._session:
@@ -218,7 +218,7 @@ class ATECC608:
         if offset < 0 or offset % _WORD or len(data) % _WORD:
             raise ValueError("not in words of 4 bytes")
         if offset + len(data) > size:
-            raise ValueError("slot %d holds %d bytes" % (slot, size))
+            raise ValueError("%d bytes in slot" % size)
         self._change(slot, self._write_slot, slot, data, offset, size)
 
     def _write_slot(self, slot, data, offset, size):

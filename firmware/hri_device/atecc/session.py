@@ -146,7 +146,7 @@ class Session:
                 return
             except OSError:
                 if late:
-                    raise BusError("command %02x: no reply after %d ms" % (opcode, longest), True)
+                    raise BusError("command %02x: no reply" % opcode, True)
             bus.sleep_us(_POLL_US)
 
     def _wake(self):
