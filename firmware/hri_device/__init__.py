@@ -9,11 +9,11 @@ except ImportError:
 __version__ = "0.1.0"
 
 try:
-    from hashlib import sha256
+    from hashlib import sha256  # type: ignore[attr-defined]
 except ImportError:
     # CircuitPython's hashlib has its algorithms by name only.
     from hashlib import new  # type: ignore[attr-defined]
 
-    def sha256(data):
+    def sha256(data):  # type: ignore[no-redef]
         """Return the hash of `data`, to which more can be added."""
         return new("sha256", data)

@@ -72,14 +72,14 @@ def name(attributes):
             raise ValueError("unknown attribute " + short)
         at = known.index(short)
         length = len(value)
-        if not 0 < length <= known[at + 2] or (short == "C" and length != 2):
+        if not 0 < length <= known[at + 2] or (short == "C" and length != 2):  # type: ignore[operator]
             raise ValueError("length of " + short)
         tag = 12
         if short in ("C", "serialNumber"):
             tag = 19
             if not all(_is_printable(char) for char in value):
                 raise ValueError("characters of " + short)
-        oid = b"\x06\x03\x55\x04" + bytes((known[at + 1],))
+        oid = b"\x06\x03\x55\x04" + bytes((known[at + 1],))  # type: ignore[arg-type]
         rdns.append(tlv(0x31, sequence(oid, tlv(tag, value.encode()))))
     return sequence(*rdns)
 

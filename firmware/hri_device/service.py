@@ -78,7 +78,7 @@ class Service:
         try:
             request = Request(body)
             # An authorisation is spent by the attempt, whatever its outcome.
-            request.nonce = self._nonce
+            request.nonce = self._nonce  # type: ignore[attr-defined]
             if request.authorisation:
                 self._nonce = None
             # The methods do_... are the operations, with two underscores for the dot.
@@ -161,14 +161,14 @@ class Service:
         if not (chip["data_locked"] and chip["slots_locked"] >> _IDENTITY_SLOT & 1):
             return
         try:
-            if not request.nonce:
+            if not request.nonce:  # type: ignore[attr-defined]
                 raise ValueError("spent")
             payload, digest, signature = cose.open_sign1(request.authorisation)
             fields = cbor.decode(payload)
             record = self._readable()
             expected = [
                 record.device_id if record else hexlify(chip["serial_number"]).decode(),
-                request.nonce,
+                request.nonce,  # type: ignore[attr-defined]
                 request.op,
                 sha256(cbor.encode(request.args)).digest(),
             ]
