@@ -42,4 +42,4 @@ lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 		--generate-hashes --all-extras --group dev pyproject.toml -o requirements.lock
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F"|" "{printf \"%-10s %s\\n\", \$\$1, \$\$2}"
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -43,18 +43,24 @@ body = cbor.encode(["identity.answer", {"challenge": bytes(range(32)), "verifier
 service.answer(body)
 gc.collect()
 """
-# In the provisioning the service adds up what its answers take, without the link.
+# In the provisioning the service adds up what its answers take, without the link, and notes the heap at its
+# fullest: nothing is collected within a request, so that is all that one request ever held or let go.
 _STOPWATCH = b"""
+import gc
 import time
 from hri_device.service import Service
 _answer = Service.answer
-spent = [0]
+spent = [0, 0]
 def _timed(service, body):
+    gc.collect()
+    gc.disable()
     start = time.ticks_us()
     try:
         return _answer(service, body)
     finally:
         spent[0] += time.ticks_diff(time.ticks_us(), start)
+        spent[1] = max(spent[1], gc.mem_alloc())
+        gc.enable()
 Service.answer = _timed
 """
 _CHALLENGE = """
@@ -77,6 +83,7 @@ class _Run:
 
     provisioning: _Counted
     provisioning_ms: float
+    provisioning_peak: int
     challenge: _Counted
     challenge_ms: float
 
@@ -138,7 +145,7 @@ def _run(timing: str) -> _Run:
         repl = SerialTransport(board.port)
         try:
             repl.enter_raw_repl(soft_reset=False, timeout_overall=60)
-            spent = int(repl.exec("print(spent[0])"))
+            spent, peak = map(int, repl.exec("print(*spent)").split())
             repl.exec(_PREPARE)
             meter.take()
             microseconds, status = repl.exec(_CHALLENGE).split()
@@ -147,7 +154,7 @@ def _run(timing: str) -> _Run:
             repl.close()
         if int(status) != 0:
             raise ValueError("the bench's challenge was refused")
-    return _Run(provisioning, spent / 1000, challenge, int(microseconds) / 1000)
+    return _Run(provisioning, spent / 1000, peak, challenge, int(microseconds) / 1000)
 
 
 def measure() -> dict[str, Entry]:
@@ -166,6 +173,9 @@ def measure() -> dict[str, Entry]:
             sum(bare.provisioning.commands.values()), "commands", "the count itself"
         ),
         "bus.provisioning.bytes": reported(bare.provisioning.bytes, "bytes", "the count itself"),
+        "firmware.peak_in_provisioning": reported(
+            bare.provisioning_peak, "bytes", "heap in use at its fullest, garbage of one request included"
+        ),
         "time.challenge.no_chip_time": reported(
             round(bare.challenge_ms, 2), "emulated ms", "our code and the bus, with a chip that takes no time"
         ),
