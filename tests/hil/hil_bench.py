@@ -15,6 +15,7 @@ from pathlib import Path
 from hri.rig.atecc import open_chip
 from hri.rig.boards import Board, BoardClock, open_board
 from hri.rig.bus import Bus
+from hri.rig.bus_faults import FaultyTarget
 
 PASSPHRASES = {"HRI_CA_PASSPHRASE": "test issuing passphrase", "HRI_ROOT_PASSPHRASE": "test root passphrase"}
 _CLI_DEADLINE_S = 240
@@ -62,15 +63,22 @@ class Bench:
     port: str = ""
     board: Board | None = None
     bus: Bus | None = None
+    wires: FaultyTarget | None = None
     chip: object = None
     timing: str = "none"
     cleanup: list = field(default_factory=list)
 
-    def power_up(self, name: str = "device", variant: str = "atecc608b") -> "Bench":
-        """Put the chip and the flash called `name` together and boot."""
+    def power_up(
+        self, name: str = "device", variant: str = "atecc608b", *, faulty: bool = False, chip: bool = True
+    ) -> "Bench":
+        """Put the chip and the flash called `name` together and boot.
+
+        With `faulty` the chip's wires can be made to fail (`self.wires`); without `chip` the bus is empty.
+        """
         clock = BoardClock()
         self.chip = open_chip(variant, state=self.folder / f"{name}.chip", clock=clock, timing=self.timing)
-        self.bus = Bus([self.chip])
+        self.wires = FaultyTarget(self.chip, clock, seed=1) if faulty else None
+        self.bus = Bus([self.wires or self.chip] if chip else [])
         flash = self.folder / (f"{name}.flash" if self.kind == "rpi_pico" else f"{name}-flash")
         self.board = open_board(self.kind, bus=self.bus, flash=flash, package=self.package, clock=clock)
         self.board.start()
