@@ -10,7 +10,7 @@ demo: setup runtimes ## one device gets its identity and proves it, on virtual h
 	$(BIN)/hri demo
 
 test: setup runtimes ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: setup runtimes ## measure; writes bench.json
 	$(BIN)/python tools/bench.py --output bench.json

@@ -1,4 +1,4 @@
-"""A chip that is missing, silent, late, garbled or somebody else's: told in one clear line, on both boards."""
+"""A chip that is missing, silent, late, garbled or another's: told in one clear line, on both boards."""
 
 import dataclasses
 import os

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from hil_bench import Bench
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("identity")]
+pytestmark = pytest.mark.timeout(600)
 DEVICE = "device-001"
 
 

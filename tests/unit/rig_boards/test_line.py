@@ -16,19 +16,19 @@ from hri.rig.boards.worker import Worker
 
 @pytest.fixture
 def port() -> Iterator[Port]:
-    link = Link(lambda: None, lambda: None)
+    link = Link(lambda: None, lambda: None, lambda: 0)
     opened = Port(link)
     yield opened
     opened.close()
 
 
 def test_a_link_passes_bytes_unchanged() -> None:
-    link = Link(lambda: None, lambda: None)
+    link = Link(lambda: None, lambda: None, lambda: 0)
     assert (link.outgoing(b"\x00\xff"), link.incoming(b"\x03")) == (b"\x00\xff", b"\x03")
 
 
 def test_a_cut_link_loses_both_directions_until_restored() -> None:
-    link = Link(lambda: None, lambda: None)
+    link = Link(lambda: None, lambda: None, lambda: 0)
     link.cut()
     assert (link.open, link.outgoing(b"a"), link.incoming(b"a")) == (False, b"", b"")
     link.restore()
@@ -37,7 +37,7 @@ def test_a_cut_link_loses_both_directions_until_restored() -> None:
 
 def test_only_a_pulled_cable_hangs_up() -> None:
     calls: list[str] = []
-    link = Link(lambda: calls.append("hang up"), lambda: calls.append("connect"))
+    link = Link(lambda: calls.append("hang up"), lambda: calls.append("connect"), lambda: 0)
     link.cut()
     assert calls == []
     link.cut(hang_up=True)
@@ -46,13 +46,13 @@ def test_only_a_pulled_cable_hangs_up() -> None:
 
 
 def test_corruption_is_for_one_direction() -> None:
-    link = Link(lambda: None, lambda: None)
+    link = Link(lambda: None, lambda: None, lambda: 0)
     link.corrupt(to_board=lambda data: data[1:])
     assert (link.outgoing(b"ab"), link.incoming(b"ab")) == (b"ab", b"b")
 
 
 def test_restore_ends_corruption() -> None:
-    link = Link(lambda: None, lambda: None)
+    link = Link(lambda: None, lambda: None, lambda: 0)
     link.corrupt(to_host=lambda _: b"")
     link.restore()
     assert link.outgoing(b"ab") == b"ab"
