@@ -98,8 +98,13 @@ class ScriptedBus:
         elif step is not None and step[0] != "busy":
             raise AssertionError(f"wake pulse where the script has {step}")
 
+    def _find(self, address):
+        # What the script holds for the chip stays there, so a command to another address is noticed.
+        if address != self._address:
+            raise OSError(5)
+
     def write(self, address, buf):
-        assert address == self._address
+        self._find(address)
         step = self._next()
         if step is None or step[0] == "busy":
             raise OSError(5)
@@ -110,7 +115,7 @@ class ScriptedBus:
             raise OSError(5)
 
     def read_into(self, address, buf):
-        assert address == self._address
+        self._find(address)
         self.reads += 1
         step = self._next()
         if step is not None and step[0] == "busy":
