@@ -168,7 +168,7 @@ class Session:
                 if view == _WAKE_REPLY:
                     break
                 answered = True
-                if self.holding or unsure and view != _NOTHING:
+                if self.holding or (unsure and view != _NOTHING):
                     late = True  # Another try would begin with the loss of what it held.
                 elif not late:
                     # Awake all along, with the reply to something older: from sleep it starts afresh. Or not
