@@ -56,7 +56,7 @@ def register(context: Context, identity: Identity, device_id: str) -> Device:
     """
     name, serial = device_id or public_key_sha256(identity.public_key), identity.serial.hex()
     present = context.registry.device(name)
-    if present and present.element_serial == serial:
+    if present and present.element_serial == serial and present.status != "registered":
         return present
     return context.registry.upsert_device(
         Device(

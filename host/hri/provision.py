@@ -190,7 +190,7 @@ def _known_device(context: Context, serial: str, device_id: str | None) -> Devic
         raise PolicyRefusal(
             "not-registered",
             f"chip {serial} is no registered device, and provisioning.auto_enrollment is off",
-            "register the device first and give its --device-id, or switch auto_enrollment on",
+            "`hri register ID` first, then give that --device-id; or switch auto_enrollment on",
         )
     return known
 

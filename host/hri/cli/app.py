@@ -55,6 +55,7 @@ def root(
 
 
 app.add_typer(authority.app, name="ca")
+app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)
 app.command("attest")(devices.attest)

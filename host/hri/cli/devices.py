@@ -1,4 +1,4 @@
-"""`hri provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
+"""`hri register`, `provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.provision import STEPS
 from hri.provision import provision as provision_board
+from hri.registration import register_device
 from hri.steps import OnStep
 from hri.verify.decision import Decision
 
@@ -21,6 +22,28 @@ DeviceArgument = Annotated[str, typer.Argument(metavar="ID", help="Device id, se
 
 _RENEW_STEPS = ("connect", "inspect", "csr", "state", "issue", "store", "authenticate", "activate")
 _ROTATE_STEPS = ("connect", "inspect", "birth", "csr", "state", "issue", "store", "authenticate", "activate")
+
+
+def register(
+    context: typer.Context,
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="The name that the device is to have.")],
+    element: Annotated[
+        str | None,
+        typer.Option(metavar="SERIAL", help="Its chip's serial number (default: whichever comes first)."),
+    ] = None,
+) -> None:
+    """Put a device on record before it is provisioned, as provisioning.auto_enrollment: false asks for."""
+    state = state_of(context)
+    with state.context(unlocked=False) as opened:
+        device = register_device(opened, device_id, element)
+    state.output.result(
+        {
+            "device_id": device.device_id,
+            "status": device.status,
+            "element": {"type": device.element_type, "serial_number": device.element_serial},
+        },
+        f"device {device.device_id} is on record ({device.status}), chip {device.element_serial or 'any'}",
+    )
 
 
 def provision(

@@ -360,3 +360,17 @@ def test_a_fault_of_ours_is_one_line_too(hri, monkeypatch):
     ran = hri("--json", "list")
 
     assert (ran.status, ran.error["code"]) == (3, "internal")
+
+
+def test_a_closed_line_provisions_what_was_registered(hri, port, board, tmp_path):
+    hri("ca", "init")
+    (tmp_path / "home/config.yaml").write_text("identity:\n  provisioning:\n    auto_enrollment: false\n")
+
+    before = hri("--json", "provision", "--port", port, "--device-id", "d1", "--lock")
+    listed = hri("--json", "register", "d1", "--element", board.serial.hex())
+    after = hri("--json", "provision", "--port", port, "--lock")
+
+    assert (before.status, before.error["code"]) == (1, "not-registered")
+    assert "hri register" in before.error["hint"]
+    assert (listed.status, listed.json["status"]) == (0, "registered")
+    assert (after.status, after.json["device_id"]) == (0, "d1")

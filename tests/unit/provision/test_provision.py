@@ -8,10 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hri.config import Config, ProvisioningConfig, SecurityConfig
 from hri.elements.board import BoardElement
-from hri.errors import DeviceError, PolicyRefusal
+from hri.errors import ConfigurationError, DeviceError, PolicyRefusal
 from hri.link import DeviceRefused
 from hri.personalisation import LockRequired
 from hri.provision import STEPS, provision
+from hri.registration import register_device
 from unit.provision.soft_board import SoftBoard
 
 
@@ -163,14 +164,41 @@ def test_a_name_keeps_its_chip_for_life(connect, context):
 
 
 def test_without_auto_enrollment_only_registered_devices_are_provisioned(board, connect, context):
-    from hri.registry import Device
-
     closed = with_config(context, provisioning=ProvisioningConfig(auto_enrollment=False))
     assert refusal_code(connect, closed, device_id="press-07", lock=True) == "not-registered"
     assert board.changes == []
-    context.registry.upsert_device(Device("press-07", "atecc608", None, "provisioning", None, context.now()))
+    assert register_device(closed, "press-07").status == "registered"
 
     assert provision(connect, closed, device_id="press-07", lock=True).device_id == "press-07"
+    assert closed.registry.device("press-07").status == "active"
+
+
+def test_a_device_registered_with_its_chip_needs_no_name_at_the_line(board, connect, context):
+    closed = with_config(context, provisioning=ProvisioningConfig(auto_enrollment=False))
+    register_device(closed, "press-07", board.serial.hex().upper())
+
+    assert provision(connect, closed, lock=True).device_id == "press-07"
+
+
+def test_registering_again_changes_nothing_and_never_moves_a_chip(board, context):
+    first = register_device(context, "press-07", board.serial.hex())
+
+    assert register_device(context, "press-07") == first
+    with pytest.raises(PolicyRefusal) as another_chip:
+        register_device(context, "press-07", "0123aabbccddee02ee")
+    assert another_chip.value.code == "device-element-conflict"
+    with pytest.raises(PolicyRefusal) as another_name:
+        register_device(context, "press-08", board.serial.hex())
+    assert another_name.value.code == "element-conflict"
+    assert context.registry.device("press-08") is None
+
+
+@pytest.mark.parametrize("serial", ["", "0123", "0123aabbccddee02eg", "0123aabbccddee02ee00"])
+def test_a_serial_number_that_is_none_is_refused(context, serial):
+    with pytest.raises(ConfigurationError) as refused:
+        register_device(context, "press-07", serial)
+    assert refused.value.code == "bad-serial-number"
+    assert context.registry.device("press-07") is None
 
 
 def test_two_provisioners_of_one_chip_are_told_of_each_other(board, connect, context):
