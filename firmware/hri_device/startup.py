@@ -16,7 +16,8 @@ def read_settings(name="hri_board.json"):
     """Return the board's settings (a dict), empty where there is no file; ValueError where it is no JSON.
 
     Known are `board` (its name), `i2c`, `scl`, `sda`, `freq` (hertz), `address` (of the chip, 7 bits) and
-    `store`: a folder ("hri" at the root), or "chip" to keep the certificate in the chip's slot 8.
+    `store`: a folder ("hri" at the root), "chip" to keep the certificate in the chip's slot 8, or "nvm"
+    for the microcontroller's own non-volatile bytes (CircuitPython).
     """
     try:
         with open(name) as file:
@@ -33,6 +34,10 @@ def run(port, bus, settings):
         from .chipstore import ChipStore
 
         store = ChipStore(element)
+    elif where == "nvm":
+        from .nvmstore import NvmStore
+
+        store = NvmStore(port.nvm())  # type: ignore[assignment]
     else:
         store = FileStore(where)  # type: ignore[assignment]
     board = settings.get("board") or getattr(sys.implementation, "_machine", sys.platform)
