@@ -273,7 +273,9 @@ def test_global_options_may_stand_anywhere(hri, tmp_path):
         (("no-such-command",), 2, "usage"),
         (("provision", "--no-such-option"), 2, "usage"),
         (("revoke", "d1", "--reason", "boredom"), 2, "bad-reason"),
-        (("verify", "--cert", "/no/such/file"), 3, "storage"),
+        (("verify", "--cert", "/no/such/file"), 2, "no-file"),
+        (("verify", "--cert", "/dev/zero"), 2, "file-too-long"),
+        (("ca", "issue", "--csr", "/etc"), 2, "no-file"),
         (("verify", "--cert", "/dev/null", "--at", "soon"), 2, "bad-time"),
         (("provision", "--port", "/dev/null", "--device-id", "../x"), 2, "bad-device-id"),
         (("rig", "bus", "--listen", "nowhere"), 2, "bad-address"),
@@ -345,6 +347,7 @@ def test_an_interrupt_ends_in_one_line(hri, monkeypatch):
     def interrupt(_self):
         raise KeyboardInterrupt
 
+    hri("ca", "init")
     monkeypatch.setattr(Home, "registry", interrupt)
 
     ran = hri("--json", "list")
@@ -355,6 +358,7 @@ def test_an_interrupt_ends_in_one_line(hri, monkeypatch):
 def test_a_fault_of_ours_is_one_line_too(hri, monkeypatch):
     from hri.home import Home
 
+    hri("ca", "init")
     monkeypatch.setattr(Home, "registry", lambda _self: json.loads("{"))
 
     ran = hri("--json", "list")

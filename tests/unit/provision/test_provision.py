@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 
 import pytest
 from cryptography import x509
@@ -23,6 +24,12 @@ def derived_id(key) -> str:
 
 def with_config(context, **sections):
     return dataclasses.replace(context, config=Config(**sections))
+
+
+def iter_clock(start, step):
+    """A clock that goes on by `step` at every look."""
+    moments = (start + number * step for number in itertools.count())
+    return lambda: next(moments)
 
 
 def refusal_code(connect, context, **options) -> str:
@@ -250,11 +257,45 @@ def test_without_required_attestation_the_verdict_is_kept_but_does_not_stop(boar
     assert context.registry.device(result.device_id).status == "active"
 
 
-def test_a_chip_first_seen_here_does_not_count_where_policy_does_not_name_it(connect, context):
+def test_a_chip_first_seen_here_does_not_count_where_policy_does_not_name_it(board, connect, context):
     strict = with_config(context, security=SecurityConfig(accept_first_seen=False))
 
-    with pytest.raises(PolicyRefusal, match="endorsement-not-accepted"):
-        provision(connect, strict, lock=True)
+    for lock in (False, True):
+        assert refusal_code(connect, strict, lock=lock) == "unendorsed"
+    assert board.changes == []
+
+
+def test_a_birth_that_policy_refused_counts_once_policy_accepts_it(board, connect, context):
+    """The chip may be locked by then: what is proved must not be lost for a rule that was changed."""
+
+    def turn_strict(_number, op, when):
+        if (op, when) == ("key.generate", "before"):
+            object.__setattr__(strict.config, "security", SecurityConfig(accept_first_seen=False))
+
+    strict = with_config(context, security=SecurityConfig())
+    board.cut = turn_strict
+    assert refusal_code(connect, strict, device_id="d1", lock=True) == "birth-refused"
+    board.cut = lambda *_: None
+
+    assert provision(connect, context, device_id="d1", lock=True).device_id == "d1"
+    kept = context.registry.evidence("d1", kind="birth")
+    assert [record.verdict["trusted"] for record in kept] == [False, True]
+    assert kept[1].verdict["appraised_again"] == kept[0].id
+    assert kept[1].cose == kept[0].cose
+
+
+def test_a_birth_that_came_too_late_never_counts(connect, context):
+    late = dataclasses.replace(context, now=iter_clock(context.now(), context.challenge_ttl))
+    assert refusal_code(connect, late, device_id="d1", lock=True) == "birth-refused"
+    (first,) = context.registry.evidence("d1", kind="birth")
+    assert "challenge-expired" in {reason["code"] for reason in first.verdict["reasons"]}
+
+    provision(connect, context, device_id="d1", lock=True)
+
+    # A new key was born, and the late one's evidence was not looked at again.
+    births = context.registry.evidence("d1", kind="birth")
+    assert [record.verdict["trusted"] for record in births] == [False, True]
+    assert births[1].cose != first.cose
 
 
 def test_a_swapped_board_is_refused_not_configured(board, connect, context):
