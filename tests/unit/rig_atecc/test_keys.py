@@ -323,7 +323,7 @@ def test_verify_stored_needs_a_public_key_slot(locked, slot):
 
 @pytest.mark.parametrize(
     ("mode", "key_id", "size"),
-    [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x80, 14, 64)],
+    [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x83, 14, 83), (0x81, 14, 64)],
 )
 def test_verify_checks_its_form(locked, mode, key_id, size):
     assert locked.call(0x45, mode, key_id, bytes(size)) == PARSE
