@@ -24,11 +24,11 @@ def ecdh(core: Core, mode: int, slot: int, data: bytes) -> bytes:
     target, encrypted = mode & 0x0C, bool(mode & _ENCRYPTED)
     if mode & 0xF0 or slot > 15 or len(data) != 64 or (encrypted and target != _TO_OUTPUT):
         raise parse_error()
+    if mode & _FROM_TEMPKEY and target == _AS_CONFIGURED:
+        raise parse_error()
     core.require_data_locked()
     load_public_key(data)
     if mode & _FROM_TEMPKEY:
-        if target == _AS_CONFIGURED:
-            raise parse_error()
         return _with_temp_key(core, target, encrypted, slot, data)
     return _with_slot(core, target, encrypted, slot, data)
 

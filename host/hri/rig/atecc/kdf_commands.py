@@ -73,9 +73,14 @@ class _Request:
         elif self.algorithm == _AES:
             legal = not self.details & ~3 and len(self.message) == 16
         elif self.algorithm == _HKDF:
-            inside = self.location in (_IN_SLOT, _IN_TEMPKEY)
             legal = not low & ~(0xF07 if self.location == _IN_SLOT else 0x007)
-            legal = legal and len(self.message) == (0 if inside else length) and length <= _MESSAGE_MAX
+            if self.location in (_IN_SLOT, _IN_TEMPKEY):
+                # Whole blocks only (assumed): a length of the caller's choice would give a secret away byte
+                # by byte.
+                legal = legal and not self.message
+                legal = legal and length in ((32,) if self.location == _IN_SLOT else (32, 64))
+            else:
+                legal = legal and len(self.message) == length <= _MESSAGE_MAX
         else:
             legal = False
         if not legal:
@@ -150,7 +155,8 @@ def _message(core: Core, request: _Request) -> bytes:
     else:
         at = core.eeprom.config[KDF_IV_LOC]
         wanted = bytes(core.eeprom.config[KDF_IV_STR : KDF_IV_STR + 2])
-        require(request.message[at : at + 2] == wanted)
+        # KdfIvStr of zeros turns the function off (assumed): it lets an output go out in clear.
+        require(any(wanted) and request.message[at : at + 2] == wanted)
         return request.message
     require(length <= len(value))
     return value[:length]

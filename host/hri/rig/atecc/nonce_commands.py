@@ -30,9 +30,12 @@ def _random_nonce(core: Core, mode: int, zero: int, data: bytes) -> bytes:
         raise parse_error()
     key = core.temp_key
     if zero:
-        # The flags stay as they were (H): a fixed value does not become a random one this way.
+        # SourceFlag stays (H): a fixed value does not become a random one this way. What GenDig and GenKey
+        # vouched for ends here (assumed): the value is shown, and would unmask an encrypted read.
         core.require_temp_key()
         key.value = sha256(key.value[:32], data, bytes((_NONCE, mode, 0)))
+        key.gen_dig_data = key.gen_key_data = key.derived = False
+        key.key_id, key.hashed_key = 0, None
         return key.value
     random = core.random(32)
     key.load(sha256(random, data, bytes((_NONCE, mode, 0))), RANDOM_SOURCE)

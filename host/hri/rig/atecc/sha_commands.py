@@ -109,10 +109,13 @@ def _public(core: Core, under_way: Hash | None, slot: int) -> bytes:
 
 
 def _read_context(under_way: Hash | None, zero: int) -> bytes:
-    """Answer the context, which stays; SHA-256 only, an HMAC's holds a key (O)."""
+    """Answer the context, which stays; SHA-256 only, an HMAC's holds a key (O).
+
+    One that a stored public key went into is kept back (assumed): it would show bytes of the slot.
+    """
     if zero:
         raise parse_error()
-    if under_way is None or under_way.outer_key is not None:
+    if under_way is None or under_way.outer_key is not None or under_way.hashed_keys:
         raise execution_error()
     return under_way.context()
 
