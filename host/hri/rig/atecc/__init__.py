@@ -11,9 +11,10 @@ from hri.rig.atecc.eeprom import Eeprom, Snapshot
 from hri.rig.atecc.store import ChipInUse, ChipStateError, StateFile
 from hri.rig.atecc.timing import Timing
 from hri.rig.atecc.variants import Variant, variants
+from hri.rig.atecc.volatile import Volatile
 from hri.rig.bus import Clock, MonotonicClock
 
-__all__ = ["Chip", "ChipInUse", "ChipStateError", "Snapshot", "open_chip"]
+__all__ = ["Chip", "ChipInUse", "ChipStateError", "Snapshot", "Volatile", "open_chip"]
 
 
 def open_chip(
