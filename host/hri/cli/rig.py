@@ -60,7 +60,7 @@ def serve(
     """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
     output = state_of(context).output
     try:
-        with _explained():
+        with _explained(), _stoppable() as stop:
             from hri.rig.atecc import open_chip
             from hri.rig.boards import BoardClock, open_board
             from hri.rig.firmware import device_package
@@ -80,7 +80,7 @@ def serve(
                     said = {"port": running.port, "board": board.value, "chip": chip.value, **wired.said}
                     _say(output, said, running.port)
                     wired.note(output)
-                    _until_stopped()
+                    stop.wait()
                     wired.note_hits(output)
     except KeyboardInterrupt:
         return
@@ -104,7 +104,7 @@ def bus(
     output = state_of(context).output
     host, port = _address(listen)
     try:
-        with _explained():
+        with _explained(), _stoppable() as stop:
             from hri.rig.atecc import open_chip
             from hri.rig.bus import MonotonicClock
             from hri.rig.bus_server import BusServer
@@ -120,7 +120,7 @@ def bus(
                 where = f"{server.address[0]}:{server.address[1]}"
                 _say(output, {"listen": where, "chip": chip.value, **wired.said}, where)
                 wired.note(output)
-                _until_stopped()
+                stop.wait()
                 wired.note_hits(output)
     except KeyboardInterrupt:
         return
@@ -145,12 +145,16 @@ def _say(output: Output, document: Mapping[str, object], line: str) -> None:
         output.raw(f"{line}\n")
 
 
-def _until_stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM, which both stop the board properly and keep what it wrote."""
+@contextlib.contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Yield what SIGTERM sets: like Ctrl-C it is to stop the board properly and keep what it wrote.
+
+    Entered before anybody is told where to connect, so that no signal comes too early.
+    """
     stop = threading.Event()
     previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        stop.wait()
+        yield stop
     finally:
         signal.signal(signal.SIGTERM, previous)
 

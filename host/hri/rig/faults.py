@@ -1,9 +1,9 @@
 """What can go wrong on a bus and in a chip, as values; :mod:`hri.rig.fault_script` has their text form.
 
-A position is a data byte, counted from 1 over the bytes both ways; address bytes are left out, and so is
-what is not acknowledged, so that polling a busy chip moves no position. ``transfer`` None counts over all
-bytes since the faults were armed; a number from 1 up counts within that transfer, where byte 0 is its
-address; ``EVERY`` is any transfer.
+A position is a data byte, counted from 1 over the bytes both ways; address bytes are left out, and so are
+transfers whose address is not acknowledged, so that polling a busy chip moves no position. ``transfer`` None
+counts over all bytes since the faults were armed; a number from 1 up counts within that transfer, where byte
+0 is its address; ``EVERY`` is any transfer.
 """
 
 from __future__ import annotations
