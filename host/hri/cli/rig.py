@@ -59,6 +59,7 @@ def serve(
 ) -> None:
     """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
     output = state_of(context).output
+    listens = None if control is None else _address(control)
     try:
         with _explained(), _stoppable() as stop:
             from hri.rig.atecc import open_chip
@@ -72,7 +73,7 @@ def serve(
             ) as opened:
                 package = device_package()
                 with (
-                    wiring.connect(opened, control=_control(control)) as wired,
+                    wiring.connect(opened, control=listens) as wired,
                     open_board(
                         board.value, bus=wired.bus, flash=flash, package=package, clock=clock
                     ) as running,
@@ -103,6 +104,7 @@ def bus(
     """Serve an I2C bus with a virtual chip over TCP; stop with Ctrl-C."""
     output = state_of(context).output
     host, port = _address(listen)
+    listens = None if control is None else _address(control)
     try:
         with _explained(), _stoppable() as stop:
             from hri.rig.atecc import open_chip
@@ -114,7 +116,7 @@ def bus(
                 open_chip(
                     chip.value, state=state, clock=wiring.chip_clock, timing=_timing(timing), fresh=fresh
                 ) as opened,
-                wiring.connect(opened, control=_control(control)) as wired,
+                wiring.connect(opened, control=listens) as wired,
                 BusServer(wired.bus, host, port) as server,
             ):
                 where = f"{server.address[0]}:{server.address[1]}"
@@ -124,10 +126,6 @@ def bus(
                 wired.note_hits(output)
     except KeyboardInterrupt:
         return
-
-
-def _control(listen: str | None) -> tuple[str, int] | None:
-    return None if listen is None else _address(listen)
 
 
 def _timing(text: str) -> str | float:
