@@ -23,6 +23,7 @@ from hri.rig.faults import (
     Slow,
     Stuck,
     TornWrite,
+    placed_at,
 )
 from hri.rig.register_file import RegisterFile
 from hri.rig.slow_clock import SlowClock
@@ -213,7 +214,7 @@ class FaultyTarget:
         position = self.bytes_seen
         plans = []
         for due in self._schedule.at_byte(position, self.transfers_seen, self._byte):
-            exact = self._strike(due, replace(due.fault, at=position, transfer=None, count=1))
+            exact = self._strike(due, placed_at(due.fault, position, None))
             if isinstance(exact, Plan):
                 plans.append(exact)
         return plans
@@ -225,7 +226,7 @@ class FaultyTarget:
         transfer = self.transfers_seen + 1
         refused = False
         for due in self._schedule.at_address(transfer):
-            exact = self._strike(due, replace(due.fault, transfer=transfer, count=1))
+            exact = self._strike(due, placed_at(due.fault, 0, transfer))
             refused |= isinstance(exact, Plan) or (isinstance(exact, Stuck) and exact.line is not Line.ZEROS)
         if not refused and self._schedule.refuses(self.bytes_seen + 1):
             self._next_byte()
@@ -274,7 +275,7 @@ class FaultyTarget:
             return False
         transfer, lost = self.transfers_seen + 1, False
         for traffic in self._schedule.before(self.bytes_seen + 1, transfer):
-            exact = replace(traffic, at=0, transfer=transfer, count=1)
+            exact = placed_at(traffic, 0, transfer)
             self._note(self._clock.now_us(), 0, exact, traffic)
             if traffic.payload:
                 self._bus.write(traffic.address, traffic.payload)
@@ -287,7 +288,7 @@ class FaultyTarget:
         if self._unhealthy:
             self._method("fail_self_test", "health")(0)
             self._unhealthy = False
-        if self._slow_clock is not None:
+        if self._slow_clock is not None and any(isinstance(fault, Slow) for fault in self._faults):
             self._slow_clock.factor = 1.0
 
     def _plug_devices(self) -> None:

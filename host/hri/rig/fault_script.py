@@ -270,10 +270,10 @@ def render(fault: AnyFault) -> str:
         case Device():
             return f"device:0x{fault.address:02x}"
         case Slow():
-            return f"slow:{fault.factor:.15g}"
+            return f"slow:{_shortest(fault.factor)}"
         case Campaign():
             kinds = None if fault.kinds == WIRE_KINDS else "+".join(fault.kinds)
-            return _joined(f"random:{fault.probability:.15g}", kinds)
+            return _joined(f"random:{_shortest(fault.probability)}", kinds)
 
 
 def _placed(word: str, at: int, transfer: int | None, count: int = 1) -> str:
@@ -283,6 +283,11 @@ def _placed(word: str, at: int, transfer: int | None, count: int = 1) -> str:
 
 def _joined(*parts: str | None) -> str:
     return ":".join(part for part in parts if part)
+
+
+def _shortest(value: float) -> str:
+    short = f"{value:.15g}"
+    return short if float(short) == value else repr(value)
 
 
 def _render_time(microseconds: int) -> str | None:

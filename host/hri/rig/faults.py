@@ -8,9 +8,9 @@ counts over all bytes since the faults were armed; a number from 1 up counts wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntFlag
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 EVERY = 0
 """As ``transfer``: in every transfer."""
@@ -81,8 +81,14 @@ class Plan:
     def __post_init__(self) -> None:
         refusable = self.fault in (Fault.NACK, Fault.DELAY, Fault.POWER_CUT)
         _check_position(self.at, self.transfer, self.count, address=refusable)
-        if self.delay_us < 0 or (self.bit is not None and not 0 <= self.bit <= 7):
-            raise ValueError("a fault takes no time back, and flips one of the bits 0 to 7")
+        if self.count != 1 and self.fault not in (Fault.DROP, Fault.FLIP, Fault.NACK):
+            raise ValueError(f"a fault of kind {self.fault.value} hits once; arm it again for each time")
+        if self.delay_us < (self.fault is Fault.DELAY):
+            raise ValueError("a fault takes no time back, and a delay takes some")
+        if self.delay_us and self.fault not in (Fault.DELAY, Fault.POWER_CUT):
+            raise ValueError(f"a fault of kind {self.fault.value} takes no time")
+        if self.bit is not None and (self.fault is not Fault.FLIP or not 0 <= self.bit <= 7):
+            raise ValueError("only a flip has a bit, from 0 to 7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class Stuck:
     for_us: int | None = None
     clocks: int | None = None
     line: Line = Line.NACK
-    count: int = 1
+    count: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         _check_position(self.at, self.transfer, self.count, address=True)
@@ -143,7 +149,7 @@ class TornWrite:
     at: int | None = None
     transfer: int | None = None
     seed: int | None = None
-    count: int = 1
+    count: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.at is not None:
@@ -170,7 +176,7 @@ class Health:
     tests: SelfTest
     at: int | None = None
     transfer: int | None = None
-    count: int = 1
+    count: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.at is not None:
@@ -202,14 +208,22 @@ class Campaign:
     kinds: tuple[str, ...] = WIRE_KINDS
 
     def __post_init__(self) -> None:
-        if not 0 < self.probability <= 1:
-            raise ValueError("a random campaign has a probability above 0 and up to 1")
+        if not 1e-9 <= self.probability <= 1:
+            raise ValueError("a random campaign has a probability from 1e-9 to 1")
         if not self.kinds or any(kind not in CAMPAIGN_KINDS for kind in self.kinds):
             raise ValueError(f"a random campaign draws from {', '.join(CAMPAIGN_KINDS)}")
 
 
+# What is armed at a byte or an address; the others have no position.
 Positioned: TypeAlias = Plan | Stuck | Traffic | TornWrite | Health
 AnyFault: TypeAlias = Positioned | Slow | Device | Campaign
+
+
+def placed_at(fault: Positioned, at: int, transfer: int | None) -> Positioned:
+    """Return ``fault`` for just this one position."""
+    if isinstance(fault, Plan | Traffic):
+        return replace(fault, at=at, transfer=transfer, count=1)
+    return replace(fault, at=at, transfer=transfer)
 
 
 @dataclass(frozen=True, slots=True)
