@@ -195,7 +195,8 @@ def _look_ecdh(host: Host, command: Command, eeprom: Snapshot, known: Known) -> 
 
 def _look_kdf(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:
     del host, eeprom
-    known.details = command.data[:3] in KDF_DETAILS.get(command.param1 >> 5 & 3, ())
+    kind = command.param1 >> 5 & 3
+    known.details = command.data[:3] in KDF_DETAILS.get(kind, ()) and (kind != 1 or command.data[3:4] == b"\0")
 
 
 def _look_lock(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:

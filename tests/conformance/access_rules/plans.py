@@ -186,7 +186,8 @@ def _encrypted_write(plan: Planner) -> list[Step]:
     rng = plan.rng
     number = plan.slot(plan.encrypted_write)
     write_key = plan.policy.slots[number].write_key if rng.random() < 0.9 else rng.randrange(16)
-    command = Command(0x12, 0x82, number << 3 | rng.choice((0, 0, 1)) << 8, rng.randbytes(32))
+    mode = 0xC2 if rng.random() < 0.9 else 0x82
+    command = Command(0x12, mode, number << 3 | rng.choice((0, 0, 1)) << 8, rng.randbytes(32))
     finish = _encrypt if rng.random() < 0.9 else None
     return [plan.any_nonce(), plan.gendig(write_key), Step(command, finish)]
 
@@ -319,7 +320,7 @@ def _kdf(plan: Planner) -> list[Step]:
     into_slot = rng.randrange(16) if target == 2 else 0
     details = rng.choice(((b"\0\0\0", b"\1\0\0"), (b"\0\0\0",), (b"\2\0\0",))[kind])
     message = rng.randbytes(16 if kind == 1 else rng.choice((8, 16, 32, 64)))
-    data = details + bytes((len(message),)) + message
+    data = details + bytes((0 if kind == 1 else len(message),)) + message
     step = Step(Command(0x56, source | target << 2 | kind << 5, from_slot | into_slot << 8, data))
     place = 2 if source == 3 else 0
     return [step] if source == 2 and rng.random() < 0.7 else [plan.fixed_nonce(place), step]

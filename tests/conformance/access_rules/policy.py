@@ -62,13 +62,13 @@ class SlotPolicy:
 
 
 def decode_counter(cells: bytes) -> int:
-    """Return what the eight bytes of a counter hold: two interleaved unary parts over two binary ones."""
-    first = int.from_bytes(cells[0:2], "big")
-    second = int.from_bytes(cells[2:4], "big")
-    coarse = int.from_bytes(cells[4:6], "big")
-    if second == first == 0xFFFF and coarse == 0:
-        return 0
-    return coarse * 32 + (16 - first.bit_count()) + (16 - second.bit_count())
+    """Return what the eight bytes of a counter hold.
+
+    Two unary halves take turns over sixteen counts each; each has its own count of whole turns behind it. The first
+    half is used up while the second one counts.
+    """
+    first, second, turns, _ = (int.from_bytes(cells[start : start + 2], "big") for start in (0, 2, 4, 6))
+    return turns * 32 + (16 - first.bit_count() if first else 32 - second.bit_count())
 
 
 def encode_counter(value: int) -> bytes:

@@ -140,7 +140,7 @@ def _fill_counters(rng: Random, config: bytearray, slots: list[bytes]) -> None:
         config[20 + 2 * number : 22 + 2 * number] = b"\x00\x80"
         config[96 + 2 * number : 98 + 2 * number] = b"\x1c\x00"
         match = (rng.choice((32, 64, 96, 2_097_120))).to_bytes(4, "little")
-        slots[number] = match + match + slots[number][8:]
+        slots[number] = match + match + rng.choice(contents().data)[8 : SLOT_SIZES[number]]
 
 
 def _fill_locks(rng: Random, config: bytearray) -> None:

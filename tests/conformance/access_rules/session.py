@@ -17,7 +17,7 @@ from conformance.access_rules.knowledge import Host
 from conformance.access_rules.plans import Step
 from conformance.access_rules.policy import Policy, policy_of
 from conformance.access_rules.scenarios import Scenario
-from conformance.access_rules.table import HEALTH, MISCOMPARE, OK, SELFTEST, STATUS_BITS
+from conformance.access_rules.table import HEALTH, MISCOMPARE, OK, SELFTEST, STATUS_BITS, the_table
 from conformance.access_rules.wire import Line, ReplyError, packet
 
 ADDRESS = 0x60
@@ -188,8 +188,6 @@ def _outcome(command: Command, answer: bytes) -> int:
 
 
 def _said(expected: Expected) -> str:
-    from conformance.access_rules.table import the_table
-
     rows = the_table().rows
     spoke = [rows[number] for number in expected.rows if rows[number].kind in ("refuse", "open")]
     if expected.refused:
@@ -203,7 +201,8 @@ def _footprint(
     if before == after:
         return None
     changes = expected.changes if outcome & OK else []
-    if outcome & MISCOMPARE:
+    if outcome & MISCOMPARE or _wrong_only(expected):
+        # A use counts before what it is used for is compared.
         changes = [("config", 0, 52, 60)]
     for zone, number, old, new in _zones(before, after):
         if old == new:
@@ -218,6 +217,13 @@ def _footprint(
         if problem is not None:
             return "lock", problem
     return None
+
+
+def _wrong_only(expected: Expected) -> bool:
+    rows = the_table().rows
+    return expected.refused and all(
+        rows[number].rule.startswith("wrong-") for number in expected.rows if rows[number].kind == "refuse"
+    )
 
 
 def _where(zone: str, place: int) -> str:
@@ -271,7 +277,7 @@ def _clear_read(command: Command, answer: bytes, before: Snapshot, outcome: int)
     start = (command.param2 >> 8 & 15) * 32 + (0 if size == 32 else (command.param2 & 7) * 4)
     if zone == 2:
         slot = policy_of(before.config).slots[number]
-        if slot.is_secret and slot.encrypt_read:
+        if slot.encrypt_read:
             clear = before.slots[number][start : start + size]
             return ("secret", "an encrypted read answered the plain block") if answer == clear and windows(clear) else None
         stored = before.slots[number][start : start + size]
@@ -297,7 +303,7 @@ def _volatile(
         outcome & OK and opcode in (CHECK_MAC, VERIFY) and authorized == command.param2 & 15
     ):
         return "state", f"key {authorized} authorized"
-    for name, givers in (("persistent_latch", (0x80, 0x30)), ("volatile_key_permitted", (0x30,))):
+    for name, givers in (("persistent_latch", (0x80, 0x30)), ("volatile_key_permitted", (0x30, CHECK_MAC))):
         if getattr(later, name) and not earlier[name] and not (outcome & OK and opcode in givers):
             return "state", f"{name} set"
     if later.failed_self_tests != earlier["failed_self_tests"] and opcode != SELF_TEST and not (

@@ -31,6 +31,7 @@ POLICY_WORDS = (
     "data_open",
     "aes_enabled",
     "io_key_enabled",
+    "io_key_slot",
     "kdf_aes_enabled",
     "ecdh_protection",
     "kdf_protection",
