@@ -55,7 +55,10 @@ def run_all(seed: int, sequences: int, jobs: int) -> list[Result]:
                 ran = sum(result.sequences for result in results)
                 kinds = len({sort for result in results for sort in result.findings})
                 rate = ran / (now - began)
-                print(f"{ran} of {sequences} sequences, {rate:.0f} a second, {kinds} kinds of failure", file=sys.stderr)
+                print(
+                    f"{ran} of {sequences} sequences, {rate:.0f} a second, {kinds} kinds of failure",
+                    file=sys.stderr,
+                )
     return results
 
 
@@ -119,7 +122,9 @@ def rerun(seed: int, index: int, kept: Sequence[int] | None) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="hold the virtual ATECC608 against the table of access rules")
+    parser = argparse.ArgumentParser(
+        description="hold the virtual ATECC608 against the table of access rules"
+    )
     parser.add_argument("--sequences", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)

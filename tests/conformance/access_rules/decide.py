@@ -66,6 +66,7 @@ class Known:
     scalar: bool | None = None
     details: bool = False
     broken: int = 0
+    temp_private: bool = False
 
 
 @dataclass(slots=True)
@@ -125,7 +126,9 @@ def decide(state: State, command: Command) -> Expected:
     table = the_table().commands.get(command.opcode)
     if table is None:
         # An opcode that is not there is illegal in every state; after a failed self test 07 is as right.
-        return Expected(PARSE | (SELFTEST if state.volatile.failed_self_tests else 0), True, False, [], {}, (), [])
+        return Expected(
+            PARSE | (SELFTEST if state.volatile.failed_self_tests else 0), True, False, [], {}, (), []
+        )
     policy = policy_of(state.eeprom.config)
     rows: list[int] = []
     refused, opened, changes, after, lengths = table.evaluate(

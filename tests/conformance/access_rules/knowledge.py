@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-
 from conformance.access_rules.decide import Command, Known, Snapshot, Volatile
 from conformance.access_rules.policy import policy_of
 from conformance.access_rules.wire import crc16
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 CURVE = ec.SECP256R1()
 FIELD = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -37,7 +36,9 @@ def good_signature(point: bytes, digest: bytes, signature: bytes) -> bool:
     key = ec.EllipticCurvePublicNumbers(
         int.from_bytes(point[:32], "big"), int.from_bytes(point[32:], "big"), CURVE
     ).public_key()
-    der = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    der = utils.encode_dss_signature(
+        int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    )
     try:
         key.verify(der, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     except InvalidSignature:
@@ -58,6 +59,7 @@ class Host:
         self.temp_key: bytes | None = None
         self.digest: bytes | None = None
         self.broken = 0
+        self.temp_private = False
 
     def message(self, command: Command) -> bytes:
         """Return T of ``command``."""
@@ -102,9 +104,20 @@ class Host:
             + other[11:13]
         ).digest()
 
+    def boot_digest(self, command: Command, eeprom: Snapshot) -> bytes | None:
+        """Return the digest that SecureBoot sees (H): under the IO key and TempKey where a MAC is asked for."""
+        digest = command.data[:32]
+        if not command.param1 & 0x80:
+            return digest
+        if self.temp_key is None:
+            return None
+        io_key = eeprom.slots[policy_of(eeprom.config).io_key_slot][:32]
+        pad = sha256(io_key + self.temp_key[:32]).digest()
+        return bytes(a ^ b for a, b in zip(digest, pad, strict=False))
+
     def knows(self, command: Command, eeprom: Snapshot) -> Known:
         """Return what can be told of ``command``'s content."""
-        known = Known(broken=self.broken)
+        known = Known(broken=self.broken, temp_private=self.temp_private)
         look = _LOOKS.get(command.opcode)
         if look is not None:
             look(self, command, eeprom, known)
@@ -119,12 +132,16 @@ class Host:
         elif command.opcode == 0x47:
             if command.param1 & 7 in (2, 5):
                 self.temp_key = self.digest = None
-        elif command.opcode in (0x28, 0x43, 0x56) or command.opcode == 0x40 and command.param1 & 0x38:
+        elif command.opcode in (0x28, 0x43, 0x56) or (command.opcode == 0x40 and command.param1 & 0x38):
             self.temp_key = None
         elif command.opcode == 0x40 and command.param2 == 0xFFFF:
             self.temp_key = None
+            self.temp_private = True
+            return
         if not after.temp_key_valid:
             self.temp_key = None
+        if (command.opcode == 0x16 and command.param1 >> 6 == 0) or not after.temp_key_valid:
+            self.temp_private = False
 
     def _follow_nonce(self, command: Command, answer: bytes) -> None:
         mode = command.param1
@@ -139,7 +156,9 @@ class Host:
         elif command.param2 & 0x8000:
             self.temp_key = answer
         else:
-            self.temp_key = sha256(answer + command.data + bytes((0x16, mode, command.param2 & 0xFF))).digest()
+            self.temp_key = sha256(
+                answer + command.data + bytes((0x16, mode, command.param2 & 0xFF))
+            ).digest()
 
     def _follow_gendig(self, command: Command, eeprom: Snapshot) -> None:
         if self.temp_key is None:
@@ -196,7 +215,9 @@ def _look_ecdh(host: Host, command: Command, eeprom: Snapshot, known: Known) -> 
 def _look_kdf(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:
     del host, eeprom
     kind = command.param1 >> 5 & 3
-    known.details = command.data[:3] in KDF_DETAILS.get(kind, ()) and (kind != 1 or command.data[3:4] == b"\0")
+    known.details = command.data[:3] in KDF_DETAILS.get(kind, ()) and (
+        kind != 1 or command.data[3:4] == b"\0"
+    )
 
 
 def _look_lock(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:
@@ -220,6 +241,15 @@ def _look_verify(host: Host, command: Command, eeprom: Snapshot, known: Known) -
         known.signature = good_signature(point, digest[:32], data[:64])
 
 
+def _look_secure_boot(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:
+    key = policy_of(eeprom.config).secure_boot_key
+    if command.param1 & 7 == 6 or len(command.data) != 96 or key < 9:
+        return
+    digest = host.boot_digest(command, eeprom)
+    if digest is not None:
+        known.signature = good_signature(stored_point(eeprom.slots[key]), digest, command.data[32:])
+
+
 def data_summary(eeprom: Snapshot) -> bytes:
     """Return what the data lock sums up: the slots that hold no private key, then OTP (5)."""
     policy = policy_of(eeprom.config)
@@ -235,4 +265,5 @@ _LOOKS = {
     0x45: _look_verify,
     0x46: _look_priv_write,
     0x56: _look_kdf,
+    0x80: _look_secure_boot,
 }

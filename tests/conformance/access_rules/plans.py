@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-
 from conformance.access_rules.decide import Command, Snapshot
 from conformance.access_rules.knowledge import Host, data_summary, stored_point
-from conformance.access_rules.policy import Policy
+from conformance.access_rules.policy import Policy, policy_of
 from conformance.access_rules.scenarios import contents
 from conformance.access_rules.wire import crc16
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 Finish = Callable[[Command, Host, Snapshot], Command]
 
@@ -62,14 +61,26 @@ def _summary(command: Command, host: Host, eeprom: Snapshot) -> Command:
 
 def _signature(command: Command, host: Host, eeprom: Snapshot) -> Command:
     digest = host.digest if command.param1 & 0x20 else host.temp_key
-    pool = contents()
     external = len(command.data) == 128
     point = command.data[64:] if external else stored_point(eeprom.slots[8 + command.param2 % 8])
-    if digest is None or point not in pool.points:
+    if digest is None or point not in contents().points:
         return command
-    der = pool.keys[pool.points.index(point)].sign(digest[:32], ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+    return _with(command, _sign_as(point, digest[:32]) + command.data[64:])
+
+
+def _boot_signature(command: Command, host: Host, eeprom: Snapshot) -> Command:
+    digest = host.boot_digest(command, eeprom)
+    point = stored_point(eeprom.slots[policy_of(eeprom.config).secure_boot_key])
+    if digest is None or point not in contents().points or len(command.data) != 96:
+        return command
+    return _with(command, command.data[:32] + _sign_as(point, digest))
+
+
+def _sign_as(point: bytes, digest: bytes) -> bytes:
+    pool = contents()
+    der = pool.keys[pool.points.index(point)].sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     r, s = utils.decode_dss_signature(der)
-    return _with(command, r.to_bytes(32, "big") + s.to_bytes(32, "big") + command.data[64:])
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 class Planner:
@@ -91,7 +102,7 @@ class Planner:
         """Return the steps of one sequence, two to a dozen."""
         rng = self.rng
         steps: list[Step] = []
-        for _ in range(rng.choice((1, 1, 1, 2))):
+        for _ in range(rng.choice((1, 1, 2, 2))):
             plan = rng.choices(PLANS, WEIGHTS)[0]
             for step in plan(self):
                 steps.append(self._noise(step) if rng.random() < 0.08 else step)
@@ -103,7 +114,9 @@ class Planner:
         if step.breaks is not None:
             return step
         if roll == 0:
-            command = Command(command.opcode, command.param1 ^ 1 << rng.randrange(8), command.param2, command.data)
+            command = Command(
+                command.opcode, command.param1 ^ 1 << rng.randrange(8), command.param2, command.data
+            )
         elif roll == 1:
             number = rng.choice((0xFFFF, 16, 255, 0x8000, rng.randrange(65536), rng.randrange(16)))
             command = Command(command.opcode, command.param1, number, command.data)
@@ -111,7 +124,9 @@ class Planner:
             length = rng.choice((0, 1, 4, 16, 20, 31, 32, 33, 64, 96, 128))
             return Step(_with(command, rng.randbytes(length)))
         elif roll == 3:
-            return Step(Command(rng.randrange(256), command.param1, command.param2, command.data), step.finish)
+            return Step(
+                Command(rng.randrange(256), command.param1, command.param2, command.data), step.finish
+            )
         elif roll == 4:
             return Step(command)
         else:
@@ -171,7 +186,9 @@ def _encrypted_read(plan: Planner) -> list[Step]:
 
 def _write(plan: Planner) -> list[Step]:
     rng = plan.rng
-    zone = rng.choice((0, 1, 2, 2, 2)) if not plan.policy.data_locked else rng.choice((0, 1, 2, 2, 2, 2, 2, 2))
+    zone = (
+        rng.choice((0, 1, 2, 2, 2)) if not plan.policy.data_locked else rng.choice((0, 1, 2, 2, 2, 2, 2, 2))
+    )
     long = rng.random() < 0.6
     number = rng.randrange(16) if zone == 2 else rng.randrange(4) if zone == 0 else rng.randrange(2)
     block = rng.choice((0, 0, 0, 1, 2)) if zone == 2 else 0
@@ -199,6 +216,8 @@ def _priv_write(plan: Planner) -> list[Step]:
     if not plan.policy.data_locked and rng.random() < 0.7:
         return [Step(Command(0x46, 0, number, scalar + bytes(rng.choice((0, 32)))))]
     write = Step(Command(0x46, 0x40, number, scalar), _encrypt)
+    if rng.random() < 0.15:
+        write = Step(Command(0x46, 0x40, number, rng.randbytes(68)))
     return [plan.any_nonce(), plan.gendig(plan.policy.slots[number].write_key), write]
 
 
@@ -341,6 +360,8 @@ def _sha(plan: Planner) -> list[Step]:
     hmac = rng.random() < 0.4
     number = 0xFFFF if rng.random() < 0.2 else plan.slot(plan.secret)
     steps = [plan.fixed_nonce()] if hmac and number == 0xFFFF else []
+    if steps and rng.random() < 0.3:
+        steps.append(plan.gendig(plan.slot(plan.secret)))
     if rng.random() < 0.93:
         steps.append(Step(Command(0x47, 4 if hmac else 0, number if hmac else 0)))
     for _ in range(rng.choice((0, 1, 1))):
@@ -398,7 +419,38 @@ def _secure_boot(plan: Planner) -> list[Step]:
     rng = plan.rng
     mode = rng.choice((5, 6, 6, 7)) | rng.choice((0, 0, 0x80))
     nonce = plan.any_nonce()
-    return [nonce, Step(Command(0x80, mode, 0, rng.randbytes(32 if mode & 7 == 6 else 96)))]
+    boot = Command(0x80, mode, 0, rng.randbytes(32 if mode & 7 == 6 else 96))
+    steps = [nonce, Step(boot, _boot_signature if mode & 7 != 6 and rng.random() < 0.8 else None)]
+    if mode & 7 == 7 and rng.random() < 0.5:
+        # What was stored, shown again; then a key that the latch guards.
+        steps.append(Step(Command(0x80, 6, 0, boot.data[:32])))
+    guarded = [slot.number for slot in plan.policy.slots if slot.persistent_disable]
+    if guarded:
+        steps.append(Step(Command(0x08, 0, rng.choice(guarded), rng.randbytes(32))))
+    return steps
+
+
+def _ephemeral(plan: Planner) -> list[Step]:
+    rng = plan.rng
+    point = rng.choice(contents().points)
+    uses = (
+        Command(0x43, rng.choice((0x09, 0x0D, 0x0F)), 0, point),
+        Command(0x51, 0, 0xFFFF, rng.randbytes(16)),
+        Command(
+            0x08,
+            rng.choice((1, 2, 3)),
+            plan.slot(plan.secret),
+            b"" if rng.random() < 0.7 else rng.randbytes(32),
+        ),
+        Command(0x28, rng.choice((1, 2)), plan.slot(plan.secret), rng.randbytes(77)),
+        Command(0x15, rng.choice((0, 2)), 0),
+        Command(0x1C, 0, plan.slot(plan.derived)),
+        Command(0x47, 4, 0xFFFF),
+        Command(0x56, 0x10, 0, b"\0\0\0\x08" + rng.randbytes(8)),
+        Command(0x16, 0, 0x8000, rng.randbytes(20)),
+        Command(0x41, 0x80, plan.slot(plan.private)),
+    )
+    return [Step(Command(0x40, 4, 0xFFFF)), Step(rng.choice(uses))]
 
 
 def _random(plan: Planner) -> list[Step]:
@@ -433,8 +485,9 @@ PLANS: tuple[Callable[[Planner], list[Step]], ...] = (
     _lock,
     _info,
     _secure_boot,
+    _ephemeral,
     _random,
     _nonce,
     _self_test,
 )
-WEIGHTS = (12, 8, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.5, 2, 1.5)
+WEIGHTS = (12, 8, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.6, 0.5, 2, 1.5)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from conformance.access_rules.knowledge import CURVE, ORDER
 from conformance.access_rules.policy import SLOT_SIZES, encode_counter
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 OPEN, CONFIG_LOCKED, BOTH_LOCKED = range(3)
 
@@ -56,25 +55,47 @@ class Scenario:
 
 
 # SlotConfig and KeyConfig (low byte first) of what people put into slots; letters say where a key number goes.
-_PRIVATE = ((0x87, 0x20, 0x33, 0x00), (0x85, 0x20, 0x73, 0x00), (0x82, 0x00, 0x73, 0x00), (0x8F, 0x60, 0x33, 0x00))
-_SECRET = ((0x80, 0x00, 0x3C, 0x00), (0x80, 0x40, 0x3C, 0x00), (0xC0, 0x40, 0x3C, 0x00), (0x90, 0x00, 0x3C, 0x00))
+_PRIVATE = (
+    (0x87, 0x20, 0x33, 0x00),
+    (0x85, 0x20, 0x73, 0x00),
+    (0x82, 0x00, 0x73, 0x00),
+    (0x8F, 0x60, 0x33, 0x00),
+)
+_SECRET = (
+    (0x80, 0x00, 0x3C, 0x00),
+    (0x80, 0x40, 0x3C, 0x00),
+    (0xC0, 0x40, 0x3C, 0x00),
+    (0x90, 0x00, 0x3C, 0x00),
+)
 _DERIVED = ((0x80, 0x20, 0x3C, 0x00), (0x80, 0x30, 0x3C, 0x00), (0x80, 0xB0, 0x7C, 0x00))
 _AES = ((0x80, 0x00, 0x38, 0x00), (0x80, 0x40, 0x38, 0x00))
-_PUBLIC = ((0x00, 0x00, 0x30, 0x00), (0x00, 0x10, 0x32, 0x00), (0x00, 0x80, 0x32, 0x00), (0x00, 0x00, 0x72, 0x00))
-_DATA = ((0x00, 0x00, 0x3C, 0x00), (0x00, 0x80, 0x1C, 0x00), (0x00, 0x40, 0x3C, 0x00), (0xC0, 0x00, 0x3C, 0x00))
+_PUBLIC = (
+    (0x00, 0x00, 0x30, 0x00),
+    (0x00, 0x10, 0x32, 0x00),
+    (0x00, 0x80, 0x32, 0x00),
+    (0x00, 0x00, 0x72, 0x00),
+)
+_DATA = (
+    (0x00, 0x00, 0x3C, 0x00),
+    (0x00, 0x80, 0x1C, 0x00),
+    (0x00, 0x40, 0x3C, 0x00),
+    (0xC0, 0x00, 0x3C, 0x00),
+)
 
 
 def make_scenario(rng: Random) -> Scenario:
     """Return a random chip."""
     config = bytearray(128)
-    config[0:16] = b"\x01\x23" + rng.randbytes(2) + b"\x00\x00\x60\x03" + rng.randbytes(4) + b"\xee\x61\x01\x00"
+    config[0:16] = (
+        b"\x01\x23" + rng.randbytes(2) + b"\x00\x00\x60\x03" + rng.randbytes(4) + b"\xee\x61\x01\x00"
+    )
     config[13] = 0x60 | (rng.random() < 0.85)
     config[14] = 0x01
     config[16:20] = b"\xc0\x00\x00\x00"
     slots: list[bytes] = []
     for number in range(16):
         slots.append(_fill_slot(rng, config, number))
-    _fill_options(rng, config)
+    _fill_options(rng, config, slots)
     _fill_counters(rng, config, slots)
     _fill_locks(rng, config)
     return Scenario(bytes(config), rng.choice(contents().data)[:64], tuple(slots))
@@ -119,12 +140,17 @@ def _content(rng: Random, number: int, *, secret: bool, key_low: int) -> bytes:
     return (pool.secrets if secret else pool.data)[which][:size]
 
 
-def _fill_options(rng: Random, config: bytearray) -> None:
+def _fill_options(rng: Random, config: bytearray, slots: list[bytes]) -> None:
     io_slot = rng.randrange(8)
     config[69] = 0x80 | rng.randrange(16) if rng.random() < 0.2 else 0
     if rng.random() < 0.5:
         boot = rng.choice((1, 2, 3, 3)) | rng.choice((0, 0x08, 0x10)) | rng.randrange(16) << 8
-        boot |= rng.randrange(8, 16) << 12
+        key = rng.randrange(8, 16)
+        boot |= key << 12
+        if key > 8 and rng.random() < 0.8:
+            config[20 + 2 * key : 22 + 2 * key] = b"\x00\x80"
+            config[96 + 2 * key : 98 + 2 * key] = b"\x30\x00"
+            slots[key] = _content(rng, key, secret=False, key_low=0x30)
         config[70:72] = boot.to_bytes(2, "little")
     options = rng.choice((0, 2, 6, 6)) | rng.choice((0, 0, 0x100, 0x500, 0xA00)) | io_slot << 12
     config[90:92] = options.to_bytes(2, "little")

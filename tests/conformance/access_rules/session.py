@@ -9,9 +9,6 @@ from operator import attrgetter
 from random import Random
 from typing import Any
 
-from hri.rig.atecc import Snapshot, open_chip
-from hri.rig.bus import Bus, ManualClock
-
 from conformance.access_rules.decide import VOLATILE_FIELDS, Command, Expected, State, decide
 from conformance.access_rules.knowledge import Host
 from conformance.access_rules.plans import Step
@@ -19,6 +16,8 @@ from conformance.access_rules.policy import Policy, policy_of
 from conformance.access_rules.scenarios import Scenario
 from conformance.access_rules.table import HEALTH, MISCOMPARE, OK, SELFTEST, STATUS_BITS, the_table
 from conformance.access_rules.wire import Line, ReplyError, packet
+from hri.rig.atecc import Snapshot, open_chip
+from hri.rig.bus import Bus, ManualClock
 
 ADDRESS = 0x60
 READ, SELF_TEST, CHECK_MAC, VERIFY = 0x02, 0x77, 0x28, 0x45
@@ -106,7 +105,9 @@ class Session:
         self.derived: set[int] = set()
         self.sent: list[str] = []
 
-    def run(self, steps: Iterable[Step], tally: Tally | None, names: dict[int, str], opens: frozenset[int]) -> Failure | None:
+    def run(
+        self, steps: Iterable[Step], tally: Tally | None, names: dict[int, str], opens: frozenset[int]
+    ) -> Failure | None:
         """Send ``steps``, check each, stop at the first disagreement."""
         chip = self.rig.chip
         for index, step in enumerate(steps):
@@ -145,7 +146,11 @@ class Session:
         chip = self.rig.chip
         outcome = _outcome(command, answer)
         if not outcome & expected.statuses:
-            return "decision", f"answered {answer[:1].hex() if len(answer) == 1 else f'{len(answer)} bytes'}; " + _said(expected)
+            return (
+                "decision",
+                f"answered {answer[:1].hex() if len(answer) == 1 else f'{len(answer)} bytes'}; "
+                + _said(expected),
+            )
         if command.opcode == SELF_TEST and outcome & OK:
             wanted = expected.after.get("failed_self_tests", answer[0])
             if answer[0] != wanted:
@@ -209,10 +214,15 @@ def _footprint(
             continue
         if len(old) != len(new):
             return "footprint", f"{zone} changed its length"
-        allowed = [(start, stop) for where, which, start, stop in changes if where == zone and which == number]
+        allowed = [
+            (start, stop) for where, which, start, stop in changes if where == zone and which == number
+        ]
         for place, (was, now) in enumerate(zip(old, new, strict=True)):
             if was != now and not any(start <= place < stop for start, stop in allowed):
-                return "footprint", f"{zone} {'refused ' if not outcome & OK else ''}changed at {_where(zone, place)}"
+                return (
+                    "footprint",
+                    f"{zone} {'refused ' if not outcome & OK else ''}changed at {_where(zone, place)}",
+                )
         problem = _locked(command, policy, zone, number, old, new)
         if problem is not None:
             return "lock", problem
@@ -242,7 +252,7 @@ _STILL_WRITABLE = frozenset((*range(52, 68), 84, 85, 86, 88, 89))
 
 def _locked(
     command: Command, policy: Policy, zone: str, number: int, old: bytes, new: bytes
-) -> tuple[str, str] | None | str:
+) -> tuple[str, str] | str | None:
     """Return what changed that no rule of the table could allow."""
     if zone == "otp":
         return "OTP after the data lock" if policy.data_locked else None
@@ -261,7 +271,7 @@ def _locked(
             continue
         if place not in _STILL_WRITABLE:
             return f"config byte {place} after the config lock"
-        if place == 86 and new[place] != 0 or place in (84, 85) and old[place] != 0:
+        if (place == 86 and new[place] != 0) or (place in (84, 85) and old[place] != 0):
             return f"config byte {place} a second time"
         if place in (88, 89) and new[place] & ~old[place]:
             return "a slot unlocked"
@@ -279,7 +289,11 @@ def _clear_read(command: Command, answer: bytes, before: Snapshot, outcome: int)
         slot = policy_of(before.config).slots[number]
         if slot.encrypt_read:
             clear = before.slots[number][start : start + size]
-            return ("secret", "an encrypted read answered the plain block") if answer == clear and windows(clear) else None
+            return (
+                ("secret", "an encrypted read answered the plain block")
+                if answer == clear and windows(clear)
+                else None
+            )
         stored = before.slots[number][start : start + size]
     else:
         whole = before.config if zone == 0 else before.otp
@@ -306,8 +320,10 @@ def _volatile(
     for name, givers in (("persistent_latch", (0x80, 0x30)), ("volatile_key_permitted", (0x30, CHECK_MAC))):
         if getattr(later, name) and not earlier[name] and not (outcome & OK and opcode in givers):
             return "state", f"{name} set"
-    if later.failed_self_tests != earlier["failed_self_tests"] and opcode != SELF_TEST and not (
-        broken and outcome & (HEALTH | SELFTEST)
+    if (
+        later.failed_self_tests != earlier["failed_self_tests"]
+        and opcode != SELF_TEST
+        and not (broken and outcome & (HEALTH | SELFTEST))
     ):
         return "state", "failed_self_tests changed"
     return None
