@@ -60,6 +60,8 @@ class Host:
         self.digest: bytes | None = None
         self.broken = 0
         self.temp_private = False
+        # Whether somebody who sees the bus, and no slot, could compute TempKey.
+        self.temp_public = False
 
     def message(self, command: Command) -> bytes:
         """Return T of ``command``."""
@@ -125,22 +127,30 @@ class Host:
 
     def follow(self, command: Command, answer: bytes, eeprom: Snapshot, after: Volatile) -> None:
         """Take note of a command that was carried out; ``eeprom`` is as it was before."""
-        if command.opcode == 0x16:
+        opcode, mode = command.opcode, command.param1
+        if opcode == 0x16:
             self._follow_nonce(command, answer)
-        elif command.opcode == 0x15:
+        elif opcode == 0x15:
             self._follow_gendig(command, eeprom)
-        elif command.opcode == 0x47:
-            if command.param1 & 7 in (2, 5):
-                self.temp_key = self.digest = None
-        elif command.opcode in (0x28, 0x43, 0x56) or (command.opcode == 0x40 and command.param1 & 0x38):
+        elif opcode == 0x47 and mode & 7 in (2, 5):
+            self.temp_key = self.digest = None
+            # What was hashed came over the bus; what HMAC made did not.
+            self.temp_public = self.temp_public or mode & 0xC7 == 2
+        elif opcode == 0x43:
+            # Whoever chose the point may know its scalar, and with it the shared secret.
+            self.temp_public = self.temp_public or mode & 0x0C == 8
             self.temp_key = None
-        elif command.opcode == 0x40 and command.param2 == 0xFFFF:
+        elif opcode in (0x28, 0x56) or (opcode == 0x40 and mode & 0x38):
+            self.temp_key = None
+        elif opcode == 0x40 and command.param2 == 0xFFFF:
             self.temp_key = None
             self.temp_private = True
+            self.temp_public = False
             return
         if not after.temp_key_valid:
             self.temp_key = None
-        if (command.opcode == 0x16 and command.param1 >> 6 == 0) or not after.temp_key_valid:
+            self.temp_public = False
+        if (opcode == 0x16 and mode >> 6 == 0) or not after.temp_key_valid:
             self.temp_private = False
 
     def _follow_nonce(self, command: Command, answer: bytes) -> None:
@@ -148,9 +158,11 @@ class Host:
         if mode & 3 == 3:
             if mode >> 6 == 0:
                 self.temp_key = command.data
+                self.temp_public = True
             elif mode >> 6 == 1:
                 self.digest = command.data
             return
+        self.temp_public = not mode & 0xE0
         if mode & 0xE0:
             self.temp_key = self.digest = None
         elif command.param2 & 0x8000:
@@ -161,6 +173,8 @@ class Host:
             ).digest()
 
     def _follow_gendig(self, command: Command, eeprom: Snapshot) -> None:
+        if command.param1 == 2:
+            self.temp_public = False
         if self.temp_key is None:
             return
         zone, number, temp_key = command.param1, command.param2, self.temp_key[:32]

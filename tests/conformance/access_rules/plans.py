@@ -184,6 +184,30 @@ def _encrypted_read(plan: Planner) -> list[Step]:
     return [plan.any_nonce(), plan.gendig(read_key), Step(Command(0x02, mode, number << 3 | block << 8))]
 
 
+def _false_key(plan: Planner) -> list[Step]:
+    """Make TempKey something known, with what may be left of GenDig's flags, and ask for what it should hide."""
+    rng = plan.rng
+    number = plan.slot(plan.encrypted_read)
+    key = plan.policy.slots[number].read_key
+    shared = Step(Command(0x15, 3, rng.choice((0, 0x8000)) | key, rng.randbytes(32)))
+    shown = Step(Command(0x16, 0, 0x8000, rng.randbytes(20)))
+    known = rng.choice(
+        (
+            [shared],
+            [Step(Command(0x15, 5, key))],
+            [Step(Command(0x15, 4, key & 1))],
+            [plan.gendig(key), shown],
+            [plan.gendig(key), plan.fixed_nonce()],
+            [plan.gendig(key), plan.fixed_nonce(1)],
+            [plan.gendig(key), Step(Command(0x15, 0, 0))],
+            [plan.gendig(key), Step(Command(0x47, 0, 0)), Step(Command(0x47, 2, 0))],
+            [plan.gendig(key), Step(Command(0x40, 4, 0xFFFF))],
+            [plan.gendig(key), Step(Command(0x43, 0x08, plan.slot(plan.private), rng.choice(contents().points)))],
+        )
+    )
+    return [plan.random_nonce(), *known, Step(Command(0x02, 0x82, number << 3))]
+
+
 def _write(plan: Planner) -> list[Step]:
     rng = plan.rng
     zone = (
@@ -342,6 +366,8 @@ def _kdf(plan: Planner) -> list[Step]:
     data = details + bytes((0 if kind == 1 else len(message),)) + message
     step = Step(Command(0x56, source | target << 2 | kind << 5, from_slot | into_slot << 8, data))
     place = 2 if source == 3 else 0
+    if source < 2 and rng.random() < 0.3:
+        return [plan.any_nonce(), plan.gendig(plan.slot(plan.secret)), step]
     return [step] if source == 2 and rng.random() < 0.7 else [plan.fixed_nonce(place), step]
 
 
@@ -465,6 +491,7 @@ def _nonce(plan: Planner) -> list[Step]:
 PLANS: tuple[Callable[[Planner], list[Step]], ...] = (
     _read,
     _encrypted_read,
+    _false_key,
     _write,
     _encrypted_write,
     _priv_write,
@@ -490,4 +517,4 @@ PLANS: tuple[Callable[[Planner], list[Step]], ...] = (
     _nonce,
     _self_test,
 )
-WEIGHTS = (12, 8, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.6, 0.5, 2, 1.5)
+WEIGHTS = (12, 8, 2, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.6, 0.5, 2, 1.5)

@@ -20,7 +20,7 @@ from hri.rig.atecc import Snapshot, open_chip
 from hri.rig.bus import Bus, ManualClock
 
 ADDRESS = 0x60
-READ, SELF_TEST, CHECK_MAC, VERIFY = 0x02, 0x77, 0x28, 0x45
+READ, WRITE, SELF_TEST, CHECK_MAC, VERIFY = 0x02, 0x12, 0x77, 0x28, 0x45
 GEN_KEY, PRIV_WRITE, ECDH, KDF = 0x40, 0x46, 0x43, 0x56
 _READ_ALL = attrgetter(*VOLATILE_FIELDS)
 
@@ -165,6 +165,8 @@ class Session:
             or _clear_read(command, answer, before, outcome)
             or _volatile(command, expected, outcome, earlier, chip.volatile, self.host.broken)
         )
+        if problem is None and outcome & OK and self.host.temp_public and _hidden(command, policy):
+            problem = "secret", "data hidden under a TempKey that anybody on the bus can compute"
         if problem is None and command.opcode in (ECDH, KDF) and outcome & OK:
             self.derived.update(n for n in range(16) if before.slots[n] != after.slots[n])
         return problem
@@ -190,6 +192,15 @@ def _outcome(command: Command, answer: bytes) -> int:
         # The status byte is the map of failures, so it can read like a refusal; both count.
         return OK | STATUS_BITS.get(answer[0], 0) if answer[0] not in (0x03, 0x0F) else STATUS_BITS[answer[0]]
     return STATUS_BITS.get(answer[0], 0)
+
+
+def _hidden(command: Command, policy: Policy) -> bool:
+    """Whether a command that was carried out moved data that TempKey was to hide."""
+    if command.opcode == READ and command.param1 & 3 == 2:
+        return policy.data_locked and policy.slots_at(command.param2 >> 3).encrypt_read
+    if command.opcode == WRITE and command.param1 & 3 == 2:
+        return policy.data_locked and len(command.data) == 64
+    return command.opcode == PRIV_WRITE and policy.data_locked
 
 
 def _said(expected: Expected) -> str:
