@@ -1,7 +1,7 @@
-"""Drive random command sequences through the virtual ATECC608 and hold every answer against the table of rules.
+"""Drive random command sequences through the virtual ATECC608, every answer held against the table of rules.
 
-Run it as ``PYTHONPATH=host python tools/fuzz_chip.py --sequences 100000 --seed 1 --jobs 2``; a failure prints the line
-that runs it again. Exit status: 0 the chip agrees with the table, 1 it does not.
+Run it as ``PYTHONPATH=host python tools/fuzz_chip.py --sequences 100000 --seed 1 --jobs 2``; a failure
+prints the line that runs it again. Exit status: 0 the chip agrees with the table, 1 it does not.
 """
 
 from __future__ import annotations

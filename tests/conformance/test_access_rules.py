@@ -1,7 +1,7 @@
-"""The virtual ATECC608 against a second reading of its access rules, over random command sequences in every lock state.
+"""The virtual ATECC608 against a second reading of its access rules: random sequences in every lock state.
 
-The table (``access_rules/rules.txt``) was written from the documents without sight of the chip. A failing sequence
-prints the line that runs it again.
+The table (``access_rules/rules.txt``) was written from the documents without sight of the chip. A failing
+sequence prints the line that runs it again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many sequences: numbered, so that any of them can be run again; failures shrunk to the steps that matter."""
+"""Many sequences, numbered so that any can be run again; failures shrunk to the steps that matter."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from conformance.access_rules.plans import Planner, Step
+from conformance.access_rules.plans import draw_sequence
 from conformance.access_rules.policy import policy_of
 from conformance.access_rules.scenarios import Scenario, make_scenario
 from conformance.access_rules.session import Failure, Rig, Session, Tally
+from conformance.access_rules.steps import Planner, Step
 from conformance.access_rules.table import the_table
 
 SEQUENCES_A_CHIP = 4
@@ -69,7 +70,7 @@ class Campaign:
     def steps(self, index: int) -> list[Step]:
         """Return the steps of sequence ``index``."""
         rng = Random(f"{self.seed} steps {index}")  # noqa: S311 - a repeatable test
-        return Planner(rng, policy_of(self.scenario(index).config)).sequence()
+        return draw_sequence(Planner(rng, policy_of(self.scenario(index).config)))
 
     def run_one(self, index: int, steps: Sequence[Step], tally: Tally | None = None) -> Failure | None:
         """Run ``steps`` on the chip of sequence ``index``."""

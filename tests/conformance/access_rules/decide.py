@@ -106,10 +106,10 @@ class _View:
 class Expected:
     """The documents' answer.
 
-    ``statuses`` is a set of bits, of which exactly one comes back; ``refused`` says that none of them is success.
-    ``opened`` says that the documents leave room for both. ``changes`` are the places that success may change
-    (zone, slot, start, stop), ``after`` the volatile state that success leaves, ``lengths`` the bytes that it answers
-    (0: the status byte alone). ``rows`` are the rules that spoke, by number.
+    ``statuses`` is a set of bits, of which exactly one comes back; ``refused`` says that none of them is
+    success. ``opened`` says that the documents leave room for both. ``changes`` are the places that success
+    may change (zone, slot, start, stop), ``after`` the volatile state that success leaves, ``lengths`` the
+    bytes that it answers (0: the status byte alone). ``rows`` are the rules that spoke, by number.
     """
 
     statuses: int

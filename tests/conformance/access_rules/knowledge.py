@@ -1,7 +1,7 @@
 """What a host that knows the slots can tell: TempKey's value and whether a MAC or a signature is right.
 
-Message layouts: the vendor's public host calculations (H) and ATECC508A data sheet DS20005927A (5). T stands for
-opcode, mode, two bytes of number, SN[8], SN[0:2].
+Message layouts: the vendor's public host calculations (H) and ATECC508A data sheet DS20005927A (5). T
+stands for opcode, mode, two bytes of number, SN[8], SN[0:2].
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIELD = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 COEFFICIENT = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 KDF_DETAILS = {0: (b"\0\0\0", b"\1\0\0"), 1: (b"\0\0\0",), 2: (b"\2\0\0",)}
-"""Details whose meaning H gives: PRF with a 16 or 32-byte key and 32 bytes out, AES, HKDF with the message as input."""
+"""Details whose meaning H gives: PRF with 16 or 32 bytes of key and 32 out, AES, HKDF over the message."""
 
 
 def on_curve(point: bytes) -> bool:
@@ -107,7 +107,7 @@ class Host:
         ).digest()
 
     def boot_digest(self, command: Command, eeprom: Snapshot) -> bytes | None:
-        """Return the digest that SecureBoot sees (H): under the IO key and TempKey where a MAC is asked for."""
+        """Return the digest that SecureBoot sees (H): hidden on the bus where a MAC is asked for."""
         digest = command.data[:32]
         if not command.param1 & 0x80:
             return digest
@@ -247,7 +247,7 @@ def _look_verify(host: Host, command: Command, eeprom: Snapshot, known: Known) -
     digest = host.digest if mode & 0x20 else host.temp_key
     if mode & 7 == 2 and len(data) == 128:
         point = data[64:]
-    elif mode & 7 == 0 and len(data) == 64 and 8 < command.param2 < 16:
+    elif mode & 7 == 0 and len(data) == 64 and 8 <= command.param2 < 16:
         point = stored_point(eeprom.slots[command.param2])
     else:
         return
@@ -257,7 +257,7 @@ def _look_verify(host: Host, command: Command, eeprom: Snapshot, known: Known) -
 
 def _look_secure_boot(host: Host, command: Command, eeprom: Snapshot, known: Known) -> None:
     key = policy_of(eeprom.config).secure_boot_key
-    if command.param1 & 7 == 6 or len(command.data) != 96 or key < 9:
+    if command.param1 & 7 == 6 or len(command.data) != 96 or key < 8:
         return
     digest = host.boot_digest(command, eeprom)
     if digest is not None:

@@ -1,165 +1,25 @@
 """Random sequences of commands, a good part of which a chip carries out.
 
-A step is a command that the chip's state may complete: its MAC, its signature or its digest is made only when it is
-sent, from what the host then knows. A plan is a handful of steps that belong together; noise turns bits in them.
+A plan is a handful of steps that belong together, drawn for a chip whose configuration is known; noise turns
+bits in them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
 
-from conformance.access_rules.decide import Command, Snapshot
-from conformance.access_rules.knowledge import Host, data_summary, stored_point
-from conformance.access_rules.policy import Policy, policy_of
+from conformance.access_rules.decide import Command
 from conformance.access_rules.scenarios import contents
-from conformance.access_rules.wire import crc16
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-
-Finish = Callable[[Command, Host, Snapshot], Command]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A command and how it is completed, or the blocks to break (``breaks``) in place of a command."""
-
-    command: Command
-    finish: Finish | None = None
-    breaks: int | None = None
-
-
-def _with(command: Command, data: bytes) -> Command:
-    return Command(command.opcode, command.param1, command.param2, data)
-
-
-def _encrypt(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    del eeprom
-    if host.temp_key is None or len(command.data) not in (32, 36):
-        return _with(command, command.data + bytes(32))
-    hidden = bytes(a ^ b for a, b in zip(command.data, host.pad(), strict=False))
-    return _with(command, hidden + host.write_mac(command, command.data))
-
-
-def _derive_mac(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    return _with(command, host.derive_mac(command, eeprom))
-
-
-def _check_mac(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    response = host.check_mac(command, eeprom)
-    if response is None or len(command.data) != 77:
-        return command
-    return _with(command, command.data[:32] + response + command.data[64:])
-
-
-def _summary(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    del host
-    summed = eeprom.config if command.param1 & 1 == 0 else data_summary(eeprom)
-    return Command(command.opcode, command.param1, crc16(summed), command.data)
-
-
-def _signature(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    digest = host.digest if command.param1 & 0x20 else host.temp_key
-    external = len(command.data) == 128
-    point = command.data[64:] if external else stored_point(eeprom.slots[8 + command.param2 % 8])
-    if digest is None or point not in contents().points:
-        return command
-    return _with(command, _sign_as(point, digest[:32]) + command.data[64:])
-
-
-def _boot_signature(command: Command, host: Host, eeprom: Snapshot) -> Command:
-    digest = host.boot_digest(command, eeprom)
-    point = stored_point(eeprom.slots[policy_of(eeprom.config).secure_boot_key])
-    if digest is None or point not in contents().points or len(command.data) != 96:
-        return command
-    return _with(command, command.data[:32] + _sign_as(point, digest))
-
-
-def _sign_as(point: bytes, digest: bytes) -> bytes:
-    pool = contents()
-    der = pool.keys[pool.points.index(point)].sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-    r, s = utils.decode_dss_signature(der)
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-class Planner:
-    """Draws steps for a chip whose configuration it knows."""
-
-    def __init__(self, rng: Random, policy: Policy) -> None:
-        self.rng = rng
-        self.policy = policy
-        self.private = [slot.number for slot in policy.slots if slot.private] or [0]
-        self.public = [slot.number for slot in policy.slots if slot.p256 and not slot.private] or [11]
-        self.secret = [slot.number for slot in policy.slots if slot.is_secret and not slot.private] or [6]
-        self.aes = [slot.number for slot in policy.slots if slot.type == 6] or [9]
-        self.encrypted_read = [slot.number for slot in policy.slots if slot.encrypt_read] or [5]
-        self.encrypted_write = [s.number for s in policy.slots if s.write_config & 4 and not s.private] or [5]
-        self.derived = [s.number for s in policy.slots if s.write_config & 2 and not s.private] or [7]
-        self.guarded = [slot.number for slot in policy.slots if slot.req_auth]
-
-    def sequence(self) -> list[Step]:
-        """Return the steps of one sequence, two to a dozen."""
-        rng = self.rng
-        steps: list[Step] = []
-        for _ in range(rng.choice((1, 1, 2, 2))):
-            plan = rng.choices(PLANS, WEIGHTS)[0]
-            for step in plan(self):
-                steps.append(self._noise(step) if rng.random() < 0.08 else step)
-        return steps
-
-    def _noise(self, step: Step) -> Step:
-        rng, command = self.rng, step.command
-        roll = rng.randrange(6)
-        if step.breaks is not None:
-            return step
-        if roll == 0:
-            command = Command(
-                command.opcode, command.param1 ^ 1 << rng.randrange(8), command.param2, command.data
-            )
-        elif roll == 1:
-            number = rng.choice((0xFFFF, 16, 255, 0x8000, rng.randrange(65536), rng.randrange(16)))
-            command = Command(command.opcode, command.param1, number, command.data)
-        elif roll == 2:
-            length = rng.choice((0, 1, 4, 16, 20, 31, 32, 33, 64, 96, 128))
-            return Step(_with(command, rng.randbytes(length)))
-        elif roll == 3:
-            return Step(
-                Command(rng.randrange(256), command.param1, command.param2, command.data), step.finish
-            )
-        elif roll == 4:
-            return Step(command)
-        else:
-            # What was just asked, asked of another slot.
-            command = Command(command.opcode, command.param1, rng.randrange(16), command.data)
-        return Step(command, step.finish)
-
-    def slot(self, wanted: list[int]) -> int:
-        """Return one of the slots that suit, mostly."""
-        return self.rng.choice(wanted) if self.rng.random() < 0.9 else self.rng.randrange(16)
-
-    def random_nonce(self) -> Step:
-        return Step(Command(0x16, self.rng.randrange(2), 0, self.rng.randbytes(20)))
-
-    def fixed_nonce(self, place: int = 0) -> Step:
-        long = place < 2 and self.rng.random() < 0.25
-        mode = 3 | place << 6 | (0x20 if long else 0)
-        return Step(Command(0x16, mode, 0, self.rng.randbytes(64 if long else 32)))
-
-    def any_nonce(self) -> Step:
-        return self.random_nonce() if self.rng.random() < 0.8 else self.fixed_nonce()
-
-    def gendig(self, number: int) -> Step:
-        data = b"\x15\x02" + bytes((number, 0)) if self.policy.slots[number].no_mac else b""
-        return Step(Command(0x15, 2, number, data))
-
-    def authorize(self, number: int) -> list[Step]:
-        """Return the steps that authorize the use of a slot, where it asks for that."""
-        slot = self.policy.slots[number]
-        if not slot.req_auth or self.rng.random() < 0.3:
-            return []
-        check = Command(0x28, 1, slot.auth_key, bytes(64) + self.rng.randbytes(13))
-        return [self.random_nonce(), Step(check, _check_mac)]
+from conformance.access_rules.steps import (
+    Planner,
+    Step,
+    boot_signature,
+    check_mac,
+    derive_mac,
+    encrypt,
+    signature,
+    summary,
+)
 
 
 def _read(plan: Planner) -> list[Step]:
@@ -185,7 +45,7 @@ def _encrypted_read(plan: Planner) -> list[Step]:
 
 
 def _false_key(plan: Planner) -> list[Step]:
-    """Make TempKey something known, with what may be left of GenDig's flags, and ask for what it should hide."""
+    """Make TempKey something known, leave of GenDig's flags what stays, and ask for what it should hide."""
     rng = plan.rng
     number = plan.slot(plan.encrypted_read)
     key = plan.policy.slots[number].read_key
@@ -202,7 +62,10 @@ def _false_key(plan: Planner) -> list[Step]:
             [plan.gendig(key), Step(Command(0x15, 0, 0))],
             [plan.gendig(key), Step(Command(0x47, 0, 0)), Step(Command(0x47, 2, 0))],
             [plan.gendig(key), Step(Command(0x40, 4, 0xFFFF))],
-            [plan.gendig(key), Step(Command(0x43, 0x08, plan.slot(plan.private), rng.choice(contents().points)))],
+            [
+                plan.gendig(key),
+                Step(Command(0x43, 0x08, plan.slot(plan.private), rng.choice(contents().points))),
+            ],
         )
     )
     return [plan.random_nonce(), *known, Step(Command(0x02, 0x82, number << 3))]
@@ -229,7 +92,7 @@ def _encrypted_write(plan: Planner) -> list[Step]:
     write_key = plan.policy.slots[number].write_key if rng.random() < 0.9 else rng.randrange(16)
     mode = 0xC2 if rng.random() < 0.9 else 0x82
     command = Command(0x12, mode, number << 3 | rng.choice((0, 0, 1)) << 8, rng.randbytes(32))
-    finish = _encrypt if rng.random() < 0.9 else None
+    finish = encrypt if rng.random() < 0.9 else None
     return [plan.any_nonce(), plan.gendig(write_key), Step(command, finish)]
 
 
@@ -239,7 +102,7 @@ def _priv_write(plan: Planner) -> list[Step]:
     scalar = bytes(4) + rng.choice((rng.choice(contents().scalars), rng.randbytes(32), bytes(32)))
     if not plan.policy.data_locked and rng.random() < 0.7:
         return [Step(Command(0x46, 0, number, scalar + bytes(rng.choice((0, 32)))))]
-    write = Step(Command(0x46, 0x40, number, scalar), _encrypt)
+    write = Step(Command(0x46, 0x40, number, scalar), encrypt)
     if rng.random() < 0.15:
         write = Step(Command(0x46, 0x40, number, rng.randbytes(68)))
     return [plan.any_nonce(), plan.gendig(plan.policy.slots[number].write_key), write]
@@ -294,7 +157,7 @@ def _verify(plan: Planner) -> list[Step]:
     number = 4 if kind == 2 else plan.slot(plan.public)
     point = rng.choice(contents().points) if rng.random() < 0.97 else rng.randbytes(64)
     data = rng.randbytes(64) + (point if kind == 2 else b"")
-    verify = Step(Command(0x45, mode, number, data), _signature if rng.random() < 0.75 else None)
+    verify = Step(Command(0x45, mode, number, data), signature if rng.random() < 0.75 else None)
     nonces = [plan.fixed_nonce(place)]
     if mode & 0x80 and place == 0:
         nonces = [plan.fixed_nonce(1), *nonces]
@@ -315,7 +178,7 @@ def _checkmac(plan: Planner) -> list[Step]:
     number = plan.slot(plan.secret)
     mode = rng.choice((0, 1, 1, 2, 5, 6)) | rng.choice((0, 0, 0, 0x20))
     nonce = plan.fixed_nonce() if mode & 4 else plan.random_nonce()
-    finish = _check_mac if rng.random() < 0.75 else None
+    finish = check_mac if rng.random() < 0.75 else None
     check = Step(Command(0x28, mode, number, rng.randbytes(77)), finish)
     return [nonce, check] if mode & 3 or rng.random() < 0.2 else [check]
 
@@ -341,7 +204,7 @@ def _derive(plan: Planner) -> list[Step]:
     nonce = plan.fixed_nonce() if fixed else plan.random_nonce()
     with_mac = bool(plan.policy.slots[number].write_config & 8)
     command = Command(0x1C, 4 if fixed else 0, number, rng.randbytes(32) if with_mac else b"")
-    return [nonce, Step(command, _derive_mac if with_mac and rng.random() < 0.85 else None)]
+    return [nonce, Step(command, derive_mac if with_mac and rng.random() < 0.85 else None)]
 
 
 def _ecdh(plan: Planner) -> list[Step]:
@@ -417,7 +280,7 @@ def _lock(plan: Planner) -> list[Step]:
     if zone == 2:
         step = Step(Command(0x17, 2 | rng.randrange(16) << 2, 0))
     else:
-        step = Step(Command(0x17, zone, 0), _summary)
+        step = Step(Command(0x17, zone, 0), summary)
         if rng.random() < 0.6:
             step = Step(Command(0x17, zone | rng.choice((0, 0x80, 0x80)), 0))
     return [step, *_write(plan)] if rng.random() < 0.4 else [step]
@@ -446,7 +309,7 @@ def _secure_boot(plan: Planner) -> list[Step]:
     mode = rng.choice((5, 6, 6, 7)) | rng.choice((0, 0, 0x80))
     nonce = plan.any_nonce()
     boot = Command(0x80, mode, 0, rng.randbytes(32 if mode & 7 == 6 else 96))
-    steps = [nonce, Step(boot, _boot_signature if mode & 7 != 6 and rng.random() < 0.8 else None)]
+    steps = [nonce, Step(boot, boot_signature if mode & 7 != 6 and rng.random() < 0.8 else None)]
     if mode & 7 == 7 and rng.random() < 0.5:
         # What was stored, shown again; then a key that the latch guards.
         steps.append(Step(Command(0x80, 6, 0, boot.data[:32])))
@@ -518,3 +381,14 @@ PLANS: tuple[Callable[[Planner], list[Step]], ...] = (
     _self_test,
 )
 WEIGHTS = (12, 8, 2, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.6, 0.5, 2, 1.5)
+
+
+def draw_sequence(planner: Planner) -> list[Step]:
+    """Return the steps of one sequence, one to a dozen."""
+    rng = planner.rng
+    steps: list[Step] = []
+    for _ in range(rng.choice((1, 1, 2, 2))):
+        plan = rng.choices(PLANS, WEIGHTS)[0]
+        for step in plan(planner):
+            steps.append(planner.disturb(step) if rng.random() < 0.08 else step)
+    return steps

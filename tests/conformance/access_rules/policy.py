@@ -1,7 +1,7 @@
 """What a configuration zone says, in the words that the table of rules uses.
 
-Layout: ATECC508A data sheet DS20005927A, section "Configuration Zone"; bytes 13-19 and 68-92 from the vendor's
-public headers for the ATECC608.
+Layout: ATECC508A data sheet DS20005927A, section "Configuration Zone"; bytes 13-19 and 68-92 from the
+vendor's public headers for the ATECC608.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class SlotPolicy:
 def decode_counter(cells: bytes) -> int:
     """Return what the eight bytes of a counter hold.
 
-    Two unary halves take turns over sixteen counts each; each has its own count of whole turns behind it. The first
-    half is used up while the second one counts.
+    Two unary halves take turns over sixteen counts each; each has its own count of whole turns behind it.
+    The first half is used up while the second one counts.
     """
     first, second, turns, _ = (int.from_bytes(cells[start : start + 2], "big") for start in (0, 2, 4, 6))
     return turns * 32 + (16 - first.bit_count() if first else 32 - second.bit_count())

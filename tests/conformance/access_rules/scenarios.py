@@ -1,7 +1,7 @@
 """Random chips: configurations that somebody might lock, with a few bits turned.
 
-Contents come from pools made once, so that a tester recognises them: secrets share no eight bytes with anything that
-may be read, and private keys come with their public halves.
+Contents come from pools made once, so that a tester recognises them: secrets share no eight bytes with
+anything that may be read, and private keys come with their public halves.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Scenario:
     slots: tuple[bytes, ...]
 
 
-# SlotConfig and KeyConfig (low byte first) of what people put into slots; letters say where a key number goes.
+# SlotConfig and KeyConfig, low byte first, of what people put into slots; key numbers are drawn later.
 _PRIVATE = (
     (0x87, 0x20, 0x33, 0x00),
     (0x85, 0x20, 0x73, 0x00),

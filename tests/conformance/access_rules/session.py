@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -11,9 +11,9 @@ from typing import Any
 
 from conformance.access_rules.decide import VOLATILE_FIELDS, Command, Expected, State, decide
 from conformance.access_rules.knowledge import Host
-from conformance.access_rules.plans import Step
 from conformance.access_rules.policy import Policy, policy_of
 from conformance.access_rules.scenarios import Scenario
+from conformance.access_rules.steps import Step
 from conformance.access_rules.table import HEALTH, MISCOMPARE, OK, SELFTEST, STATUS_BITS, the_table
 from conformance.access_rules.wire import Line, ReplyError, packet
 from hri.rig.atecc import Snapshot, open_chip
@@ -217,7 +217,7 @@ def _footprint(
     if before == after:
         return None
     changes = expected.changes if outcome & OK else []
-    if outcome & MISCOMPARE or _wrong_only(expected):
+    if not outcome & OK and (outcome & MISCOMPARE or _compared(expected)):
         # A use counts before what it is used for is compared.
         changes = [("config", 0, 52, 60)]
     for zone, number, old, new in _zones(before, after):
@@ -240,10 +240,12 @@ def _footprint(
     return None
 
 
-def _wrong_only(expected: Expected) -> bool:
+def _compared(expected: Expected) -> bool:
+    """Whether nothing but the content of the command, once compared, could have refused it."""
     rows = the_table().rows
-    return expected.refused and all(
-        rows[number].rule.startswith("wrong-") for number in expected.rows if rows[number].kind == "refuse"
+    spoke = [rows[number] for number in expected.rows if rows[number].kind in ("refuse", "open")]
+    return any(row.rule.startswith(("wrong-", "unknown-", "bad-")) for row in spoke) and all(
+        row.rule.startswith(("wrong-", "bad-")) for row in spoke if row.kind == "refuse"
     )
 
 
@@ -351,9 +353,3 @@ def _temp_key_earned(opcode: int, outcome: int, earlier: dict[str, Any], later: 
     if later.gen_dig_data and not earlier["gen_dig_data"] and opcode != 0x15:
         return False
     return not (later.gen_key_data and not earlier["gen_key_data"] and opcode != GEN_KEY)
-
-
-def send_all(rig: Rig, scenario: Scenario, wires: Sequence[bytes]) -> list[bytes]:
-    """Send raw packets to a chip loaded with ``scenario`` and return the answers: for looking at a failure."""
-    rig.load(scenario, 0)
-    return [rig.line.exchange(wire) for wire in wires]

@@ -1,7 +1,7 @@
 """The table of rules, read and made into one function a command.
 
-An expression may use only names, attributes, constants, comparisons, arithmetic, membership and the calls listed in
-``CALLS``; anything else in the table is an error when it is read.
+An expression may use only names, attributes, constants, comparisons, arithmetic, membership and the calls
+listed in ``CALLS``; anything else in the table is an error when it is read.
 """
 
 from __future__ import annotations

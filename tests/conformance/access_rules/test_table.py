@@ -35,7 +35,7 @@ class Volatile:
 
 
 def _config(**changes: int) -> bytes:
-    """Slot 0 a private key, 4 a secret, 5 read and written under key 4, 8 plain data; ``b52=1`` sets a byte."""
+    """Slot 0 a private key, 4 a secret, 5 read and written under key 4, 8 plain; ``b52=1`` sets a byte."""
     config = bytearray(128)
     config[88:90] = b"\xff\xff"
     for slot, policy, key in (

@@ -1,7 +1,7 @@
 """The tester's own bytes on the bus: packets, CRC and replies.
 
-CRC-16 with polynomial 0x8005, bits taken from the least significant on, sent low byte first; word address 03 before a
-command; a reply is count, data, CRC (ATECC508A data sheet DS20005927A, section "I/O Groups").
+CRC-16 with polynomial 0x8005, bits taken from the least significant on, sent low byte first; word address
+03 before a command; a reply is count, data, CRC (ATECC508A data sheet DS20005927A, section "I/O Groups").
 """
 
 from __future__ import annotations
