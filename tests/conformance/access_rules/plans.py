@@ -141,7 +141,10 @@ def _genkey(plan: Planner) -> list[Step]:
         number = 0xFFFF
     step = Step(Command(0x40, mode, number, rng.randbytes(3) if mode & 0x10 else b""))
     if mode & 0x18 and rng.random() < 0.95:
-        return [*(plan.authorize(number) if number < 16 else []), plan.any_nonce(), step]
+        before = [*(plan.authorize(number) if number < 16 else []), plan.any_nonce()]
+        return (
+            [*before, plan.gendig(plan.slot(plan.secret)), step] if rng.random() < 0.15 else [*before, step]
+        )
     return [step]
 
 
@@ -308,7 +311,7 @@ def _secure_boot(plan: Planner) -> list[Step]:
     rng = plan.rng
     mode = rng.choice((5, 6, 6, 7)) | rng.choice((0, 0, 0x80))
     nonce = plan.any_nonce()
-    boot = Command(0x80, mode, 0, rng.randbytes(32 if mode & 7 == 6 else 96))
+    boot = Command(0x80, mode, 0, rng.randbytes(32 if mode & 7 == 6 and rng.random() < 0.85 else 96))
     steps = [nonce, Step(boot, boot_signature if mode & 7 != 6 and rng.random() < 0.8 else None)]
     if mode & 7 == 7 and rng.random() < 0.5:
         # What was stored, shown again; then a key that the latch guards.
@@ -380,7 +383,7 @@ PLANS: tuple[Callable[[Planner], list[Step]], ...] = (
     _nonce,
     _self_test,
 )
-WEIGHTS = (12, 8, 2, 12, 8, 3, 4, 2, 2, 2, 4, 4, 4, 5, 1, 4, 4, 4, 2, 1.5, 4, 2, 1, 0.6, 0.5, 2, 1.5)
+WEIGHTS = (12, 8, 2, 12, 8, 4, 4, 3, 3, 3, 4, 4, 4, 5, 1.5, 4, 4, 4, 2, 1.5, 4, 2, 2, 0.6, 0.5, 2, 1.5)
 
 
 def draw_sequence(planner: Planner) -> list[Step]:
@@ -390,5 +393,5 @@ def draw_sequence(planner: Planner) -> list[Step]:
     for _ in range(rng.choice((1, 1, 2, 2))):
         plan = rng.choices(PLANS, WEIGHTS)[0]
         for step in plan(planner):
-            steps.append(planner.disturb(step) if rng.random() < 0.08 else step)
+            steps.append(planner.disturb(step) if rng.random() < 0.12 else step)
     return steps

@@ -61,12 +61,11 @@ class Tally:
         counts["allowed" if carried_out else "refused"] += 1
         for row in expected.rows:
             self.fired[row] += 1
-        if expected.refused and len(expected.rows) == 1:
-            self.decided[expected.rows[0]] += 1
-        if expected.opened:
-            spoke = [row for row in expected.rows if row in open_rows]
-            if len(spoke) == 1:
-                self.opened.setdefault(spoke[0], [0, 0])[0 if carried_out else 1] += 1
+        spoke = [row for row in expected.rows if row in open_rows]
+        if expected.refused and len(expected.rows) == len(spoke) + 1:
+            self.decided[next(row for row in expected.rows if row not in open_rows)] += 1
+        if expected.opened and len(spoke) == 1:
+            self.opened.setdefault(spoke[0], [0, 0])[0 if carried_out else 1] += 1
 
 
 @lru_cache(maxsize=65536)
@@ -244,7 +243,7 @@ def _compared(expected: Expected) -> bool:
     """Whether nothing but the content of the command, once compared, could have refused it."""
     rows = the_table().rows
     spoke = [rows[number] for number in expected.rows if rows[number].kind in ("refuse", "open")]
-    return any(row.rule.startswith(("wrong-", "unknown-", "bad-")) for row in spoke) and all(
+    return any(row.rule.startswith(("wrong-", "unknown-", "unasked-", "bad-")) for row in spoke) and all(
         row.rule.startswith(("wrong-", "bad-")) for row in spoke if row.kind == "refuse"
     )
 
