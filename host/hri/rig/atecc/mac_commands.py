@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 
 from hri.rig.atecc.core import OK, Core, sha256
-from hri.rig.atecc.eeprom import NO_MAC
+from hri.rig.atecc.eeprom import NO_MAC, REQ_RANDOM
 from hri.rig.atecc.key_use import authorise, require_random_nonce, use_key
 from hri.rig.atecc.packet import Status
 from hri.rig.atecc.refusal import Refused, execution_error, parse_error, require
@@ -27,7 +27,7 @@ def mac(core: Core, mode: int, slot: int, data: bytes) -> bytes:
     core.require_data_locked()
     temp_key = _temp_key(core, mode)
     # NoMac: "intended for verification usage and cannot be used by the MAC command" (5).
-    first = temp_key if mode & _FIRST_FROM_TEMPKEY else _slot_key(core, slot, forbidden=NO_MAC)
+    first = temp_key if mode & _FIRST_FROM_TEMPKEY else _slot_key(core, mode, slot, forbidden=NO_MAC)
     serial_number, otp = core.eeprom.serial_number, bytes(core.eeprom.otp)
     full = bool(mode & _FULL_SERIAL)
     digest = sha256(
@@ -59,7 +59,7 @@ def checkmac(core: Core, mode: int, slot: int, data: bytes) -> bytes:
     temp_key = _temp_key(core, mode, no_mac_too=True)
     by_slot = not mode & _FIRST_FROM_TEMPKEY
     expected = sha256(
-        _slot_key(core, slot) if by_slot else temp_key,
+        _slot_key(core, mode, slot) if by_slot else temp_key,
         temp_key if mode & _SECOND_FROM_TEMPKEY else challenge,
         other[:4],
         bytes(core.eeprom.otp[:8]) if mode & _OTP_64 else bytes(8),
@@ -97,9 +97,11 @@ def _temp_key(core: Core, mode: int, *, no_mac_too: bool = False) -> bytes:
     return key.value[:32]
 
 
-def _slot_key(core: Core, slot: int, *, forbidden: int = 0) -> bytes:
+def _slot_key(core: Core, mode: int, slot: int, *, forbidden: int = 0) -> bytes:
     policy = core.eeprom.policy(slot)
     require(not policy.is_private and not policy.slot_config & forbidden)
+    # A random nonce that the digest does not hold protects nothing (5, KeyConfig.ReqRandom).
+    require(not policy.key_config & REQ_RANDOM or mode & _SECOND_FROM_TEMPKEY)
     require_random_nonce(core, policy)
     use_key(core, slot)
     return bytes(core.eeprom.slots[slot][:32])

@@ -91,8 +91,10 @@ def write(core: Core, zone: int, address: int, data: bytes) -> bytes:
     if zone & 0x3C or zone & 3 == 3:
         raise parse_error()
     size = 32 if zone & _BLOCK else 4
-    encrypted = bool(zone & _ENCRYPTED)
-    if (encrypted and size == 4) or len(data) != size + 32 * encrypted:
+    # A MAC behind the block says that it is encrypted: the 608 pages leave bit 6 clear then (O, "Data Zone -
+    # Encrypted Write"), the vendor's clients set it (H).
+    encrypted = len(data) == 64
+    if len(data) not in ((4,) if size == 4 else (32, 64)) or (zone & _ENCRYPTED and not encrypted):
         raise parse_error()
     memory, offset, slot = _locate(core, zone & 3, address, size)
     if zone & 3 == _CONFIG:
