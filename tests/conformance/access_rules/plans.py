@@ -216,7 +216,10 @@ def _ecdh(plan: Planner) -> list[Step]:
     mode = rng.choice((0x00, 0x00, 0x04, 0x08, 0x0C, 0x0E, 0x02))
     point = rng.choice(contents().points) if rng.random() < 0.9 else rng.randbytes(64)
     if rng.random() < 0.1:
-        return [Step(Command(0x40, 4, 0xFFFF)), Step(Command(0x43, rng.choice((0x01, 0x0D, 0x09)), 0, point))]
+        use = Command(
+            0x43, rng.choice((0x01, 0x05, 0x05, 0x0D, 0x09)), rng.choice((0, 0, rng.randrange(16))), point
+        )
+        return [Step(Command(0x40, 4, 0xFFFF)), Step(use)]
     return [*plan.authorize(number), Step(Command(0x43, mode, number, point))]
 
 
@@ -326,7 +329,7 @@ def _ephemeral(plan: Planner) -> list[Step]:
     rng = plan.rng
     point = rng.choice(contents().points)
     uses = (
-        Command(0x43, rng.choice((0x09, 0x0D, 0x0F)), 0, point),
+        Command(0x43, rng.choice((0x05, 0x09, 0x0D, 0x0F)), 0, point),
         Command(0x51, 0, 0xFFFF, rng.randbytes(16)),
         Command(
             0x08,
