@@ -13,6 +13,16 @@ from typing import Annotated
 import typer
 
 from hri.cli.output import Output
+from hri.cli.rig_chip import (
+    ChipOption,
+    ChipOrder,
+    ChipSeedOption,
+    FactoryOption,
+    LogOption,
+    ManifestOption,
+    RootsOption,
+    VariantsOption,
+)
 from hri.cli.state import state_of
 from hri.errors import ConfigurationError, DeviceError, HriError, StorageError
 
@@ -26,50 +36,46 @@ class BoardName(StrEnum):
     unix = "unix"
 
 
-class ChipName(StrEnum):
-    """The virtual chips."""
-
-    atecc608a = "atecc608a"
-    atecc608b = "atecc608b"
-
-
-ChipOption = Annotated[ChipName, typer.Option(help="The secure element on the bus.")]
 StateOption = Annotated[Path | None, typer.Option(help="File that keeps the chip (default: forget it).")]
 TimingOption = Annotated[
     str, typer.Option(help="Execution times of the chip: none, typical, max, or a factor of typical.")
 ]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin with a new blank chip.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin with a new chip.")]
 
 
 @app.command()
 def serve(
     context: typer.Context,
     board: Annotated[BoardName, typer.Option(help="Which board to run.")] = BoardName.rpi_pico,
-    chip: ChipOption = ChipName.atecc608b,
+    chip: ChipOption = "atecc608b",
     state: StateOption = None,
     flash: Annotated[
         Path | None, typer.Option(help="Keeps the board's files: an image for rpi_pico, a folder for unix.")
     ] = None,
     timing: TimingOption = "none",
     fresh: FreshOption = False,
+    variants: VariantsOption = None,
+    factory: FactoryOption = None,
+    seed: ChipSeedOption = None,
+    manifest: ManifestOption = None,
+    roots: RootsOption = None,
+    log_certificate: LogOption = None,
 ) -> None:
     """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
     output = state_of(context).output
+    order = ChipOrder(chip, variants, factory, seed, manifest, roots, log_certificate)
     try:
         with _explained():
-            from hri.rig.atecc import open_chip
             from hri.rig.boards import BoardClock, open_board
             from hri.rig.bus import Bus
             from hri.rig.firmware import device_package
 
             clock = BoardClock()
-            with open_chip(chip.value, state=state, clock=clock, timing=timing, fresh=fresh) as opened:
+            with order.open(state=state, clock=clock, timing=timing, fresh=fresh) as opened:
                 bus = Bus([opened])
                 package = device_package()
                 with open_board(board.value, bus=bus, flash=flash, package=package, clock=clock) as running:
-                    _say(
-                        output, {"port": running.port, "board": board.value, "chip": chip.value}, running.port
-                    )
+                    _say(output, {"port": running.port, "board": board.value, "chip": chip}, running.port)
                     _until_stopped()
     except KeyboardInterrupt:
         return
@@ -78,29 +84,35 @@ def serve(
 @app.command()
 def bus(
     context: typer.Context,
-    chip: ChipOption = ChipName.atecc608b,
+    chip: ChipOption = "atecc608b",
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:0",
     state: StateOption = None,
     fresh: FreshOption = False,
     timing: TimingOption = "none",
+    variants: VariantsOption = None,
+    factory: FactoryOption = None,
+    seed: ChipSeedOption = None,
+    manifest: ManifestOption = None,
+    roots: RootsOption = None,
+    log_certificate: LogOption = None,
 ) -> None:
     """Serve an I2C bus with a virtual chip over TCP; stop with Ctrl-C."""
     output = state_of(context).output
+    order = ChipOrder(chip, variants, factory, seed, manifest, roots, log_certificate)
     host, port = _address(listen)
     try:
         with _explained():
-            from hri.rig.atecc import open_chip
             from hri.rig.bus import Bus
             from hri.rig.bus_server import BusServer
 
             with (
-                open_chip(chip.value, state=state, timing=timing, fresh=fresh) as opened,
+                order.open(state=state, clock=None, timing=timing, fresh=fresh) as opened,
                 BusServer(Bus([opened]), host, port) as server,
             ):
                 where = f"{server.address[0]}:{server.address[1]}"
-                _say(output, {"listen": where, "chip": chip.value}, where)
+                _say(output, {"listen": where, "chip": chip}, where)
                 _until_stopped()
     except KeyboardInterrupt:
         return
