@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +50,7 @@ LogOption = Annotated[
 
 @dataclass(frozen=True)
 class ChipOrder:
-    """A chip as the command line asks for it; relative to no other state."""
+    """A chip as the command line asks for it."""
 
     name: str
     variants: Path | None = None
@@ -63,10 +62,19 @@ class ChipOrder:
 
     def open(self, *, state: Path | None, clock: Clock | None, timing: str | float, fresh: bool) -> Chip:
         """Open the chip, and write the papers asked for; raises what :func:`hri.rig.atecc.open_chip` does."""
-        from hri.rig.atecc import open_chip
+        from hri.rig.atecc import Factory, open_chip
+        from hri.rig.atecc.variants import variant_named
 
+        if self._needs_factory() and not variant_named(self.name, self.variants).provisioned:
+            raise ConfigurationError(
+                "no-papers",
+                f"an {self.name} leaves no factory and has no manifest",
+                "name a chip with -tngtls or -tflxtls",
+            )
         seed = None if self.seed is None else self.seed.encode()
-        factory = self._open_factory(state, seed)
+        # With a state file and no factory of its own, the chip's is beside it.
+        shared = self.factory is not None or state is None
+        factory = Factory(path=self.factory, seed=seed) if self._needs_factory() and shared else None
         chip = open_chip(
             self.name,
             state=state,
@@ -78,48 +86,39 @@ class ChipOrder:
             seed=seed,
         )
         try:
-            self._write_papers(chip, factory)
+            self._write_papers(chip, factory, state)
         except BaseException:
             chip.close()
             raise
         return chip
 
-    def _open_factory(self, state: Path | None, seed: bytes | None) -> Factory | None:
-        """Return the factory that the papers or a shared file call for, None to leave it to open_chip."""
-        from hri.rig.atecc import Factory, factory_beside
-
-        if self.factory is not None:
-            return Factory(path=self.factory, seed=seed)
-        if not self._wants_papers():
-            return None
-        return Factory(seed=seed) if state is None else factory_beside(state, seed=seed)
+    def _needs_factory(self) -> bool:
+        return self.factory is not None or self._wants_papers()
 
     def _wants_papers(self) -> bool:
         return any(path is not None for path in (self.manifest, self.roots, self.log_certificate))
 
-    def _write_papers(self, chip: Chip, factory: Factory | None) -> None:
-        if factory is None or not self._wants_papers():
+    def _write_papers(self, chip: Chip, factory: Factory | None, state: Path | None) -> None:
+        from hri.rig.atecc import Factory, factory_beside
+
+        if not self._wants_papers():
             return
-        if not chip.variant.provisioned:
-            raise ConfigurationError(
-                "no-papers",
-                f"an {self.name} comes blank, without a manifest",
-                "name a chip with -tngtls or -tflxtls",
-            )
-        if not factory.delivered(chip.serial_number):
+        if factory is None and state is not None and factory_beside(state).exists():
+            factory = Factory(path=factory_beside(state))
+        if factory is None or not factory.delivered(chip.serial_number):
             raise ConfigurationError(
                 "no-papers",
                 f"chip {chip.serial_number.hex()} is not in this factory's manifest",
                 "name the --factory that made it, or take a new chip with --fresh",
             )
-        papers: tuple[tuple[Path | None, Callable[[], str]], ...] = (
-            (self.manifest, lambda: json.dumps(factory.manifest, indent=1) + "\n"),
-            (self.roots, lambda: factory.root_pem),
-            (self.log_certificate, lambda: factory.log_pem),
+        papers = (
+            (self.manifest, json.dumps(factory.manifest, indent=1) + "\n"),
+            (self.roots, factory.root_pem),
+            (self.log_certificate, factory.log_pem),
         )
         for path, text in papers:
             if path is not None:
-                _replace(path, text())
+                _replace(path, text)
 
 
 def _replace(path: Path, text: str) -> None:

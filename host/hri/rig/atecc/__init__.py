@@ -13,7 +13,7 @@ from hri.rig.atecc.factory import Factory, draw_serial_number
 from hri.rig.atecc.factory_file import FactoryError
 from hri.rig.atecc.store import ChipInUse, ChipStateError, StateFile
 from hri.rig.atecc.timing import Timing
-from hri.rig.atecc.variants import Variant, variants, variants_with
+from hri.rig.atecc.variants import Variant, variant_named
 from hri.rig.bus import Clock, MonotonicClock
 
 __all__ = [
@@ -54,11 +54,7 @@ def open_chip(
     Raises ValueError for an argument that makes no sense, ChipInUse when the file is open elsewhere,
     ChipStateError when it is damaged or belongs to another variant, FactoryError when the factory's is.
     """
-    known = variants() if definitions is None else variants_with(definitions)
-    try:
-        kind = known[variant]
-    except KeyError:
-        raise ValueError(f"no chip is called {variant!r}; there are {', '.join(known)}") from None
+    kind = variant_named(variant, definitions)
     if serial_number is not None and not kind.is_serial_number(serial_number):
         raise ValueError(
             f"a serial number is nine bytes that begin with 01 23 and end with {kind.serial_end:02X}"
@@ -86,9 +82,9 @@ def open_chip(
     return chip
 
 
-def factory_beside(state: Path, *, seed: bytes | None = None) -> Factory:
-    """Open the factory kept beside a chip's state file, or found it; raises FactoryError."""
-    return Factory(path=state.with_name(state.name + ".factory"), seed=seed)
+def factory_beside(state: Path) -> Path:
+    """Return the file of the factory that :func:`open_chip` keeps for a chip's state file."""
+    return state.with_name(state.name + ".factory")
 
 
 def _new(
@@ -102,7 +98,7 @@ def _new(
         random = secrets.token_bytes if seed is None else seeded(seed, f"chip {kind.name}")
         return kind.untouched(serial_number or draw_serial_number(kind, random))
     if factory is None:
-        factory = Factory(seed=seed) if state is None else factory_beside(state, seed=seed)
+        factory = Factory(seed=seed, path=None if state is None else factory_beside(state))
     return factory.make(kind, serial_number=serial_number, seed=seed)
 
 

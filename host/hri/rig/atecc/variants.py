@@ -165,6 +165,15 @@ def variants_with(path: Path) -> dict[str, Variant]:
         raise ValueError(f"{path}: {error}") from None
 
 
+def variant_named(name: str, definitions: Path | None = None) -> Variant:
+    """Return a built-in variant, or one of the file ``definitions``; raises ValueError for no such name."""
+    known = variants() if definitions is None else variants_with(definitions)
+    try:
+        return known[name]
+    except KeyError:
+        raise ValueError(f"no chip is called {name!r}; there are {', '.join(known)}") from None
+
+
 def _built_in_text() -> str:
     return resources.files(__package__).joinpath(_BUILT_IN).read_text(encoding="utf-8")
 
@@ -193,19 +202,21 @@ def _variant(name: str, tables: dict[str, dict[str, Any]]) -> Variant:
     try:
         entry = _inherit(tables["variant"], name, set())
         slots = entry.get("slots", {})
-        template = entry.get("device_template")
+        if not isinstance(slots, dict):
+            raise ValueError(f"write [variant.{name}.slots] and below it NUMBER = CONTENT")
+        template = _text(entry, "device_template") if "device_template" in entry else None
         return Variant(
             name=name,
             model=_text(entry, "model"),
             revision=_bytes(entry, "revision"),
             config=_bytes(entry, "config"),
-            serial_end=_bytes(entry, "serial_end")[0],
+            serial_end=int.from_bytes(_bytes(entry, "serial_end", 1), "big"),
             otp=_bytes(entry, "otp").ljust(OTP_SIZE, b"\0") if "otp" in entry else b"\xff" * OTP_SIZE,
             part_number=_text(entry, "part_number") if "part_number" in entry else "",
             device_template=None if template is None else _template(tables["template"], template),
             slots={_slot(key): _content(value) for key, value in slots.items()},
         )
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+    except ValueError as error:
         raise ValueError(f"variant {name!r}: {error}") from None
 
 
@@ -217,23 +228,31 @@ def _inherit(entries: dict[str, Any], name: str, seen: set[str]) -> dict[str, An
         raise ValueError("it is like itself")
     entry = dict(entries[name])
     _refuse_unknown(entry, _VARIANT_KEYS, "it")
-    like = entry.pop("like", None)
+    like = _text(entry, "like") if "like" in entry else None
+    entry.pop("like", None)
     return entry if like is None else _inherit(entries, like, seen | {name}) | entry
 
 
 def _template(entries: dict[str, Any], name: str) -> DeviceTemplate:
     if name not in entries:
         raise ValueError(f"there is no template {name!r}; there are {', '.join(entries)}")
-    _refuse_unknown(entries[name], _TEMPLATE_KEYS, f"template {name!r}")
-    return DeviceTemplate(**entries[name])
+    entry = entries[name]
+    _refuse_unknown(entry, _TEMPLATE_KEYS, f"template {name!r}")
+    return DeviceTemplate(
+        id=_number(entry, "id"),
+        years=_number(entry, "years"),
+        key_slot=_number(entry, "key_slot"),
+        common_name=_text(entry, "common_name"),
+        alternative_name=_text(entry, "alternative_name") if "alternative_name" in entry else "",
+    )
 
 
-def _content(value: str) -> Content | bytes:
+def _content(value: Any) -> Content | bytes:
     if value in list(Content):
         return Content(value)
     try:
         return bytes.fromhex(value)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"{value!r} is neither hexadecimal nor one of {', '.join(Content)}") from None
 
 
@@ -250,11 +269,22 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value
 
 
-def _bytes(entry: dict[str, Any], key: str) -> bytes:
+def _number(entry: dict[str, Any], key: str) -> int:
+    value = entry.get(key)
+    if not isinstance(value, int):
+        raise ValueError(f"it needs a whole number as {key}")
+    return value
+
+
+def _bytes(entry: dict[str, Any], key: str, size: int | None = None) -> bytes:
+    text = _text(entry, key)
     try:
-        return bytes.fromhex(_text(entry, key))
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
+        value = bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"{key} is not hexadecimal") from None
+    if size is not None and len(value) != size:
+        raise ValueError(f"{key} is {size} byte long, not {len(value)}")
+    return value
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: frozenset[str], where: str) -> None:
