@@ -16,7 +16,7 @@ def wire(personalised):
         ROLL: (0x2F8F, 0x003C),
         CREATE: (0x348F, 0x001C),
         CREATE_MAC: (0xB48F, 0x001C),
-        FIXED: (0x8F8F, 0x001C),
+        FIXED: (0x0F8F, 0x001C),
     }
     return personalised(slots, {PARENT: PARENT_KEY, ROLL: OLD_KEY, CREATE: OLD_KEY, CREATE_MAC: OLD_KEY})
 

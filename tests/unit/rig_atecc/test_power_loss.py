@@ -1,19 +1,46 @@
 """The supply fails within an EEPROM change: earlier bytes new, one torn, later ones old; the file whole."""
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from hri.rig.atecc import open_chip, store
 from hri.rig.atecc.power_loss import Tear
 
 OK = b"\x00"
 ADDRESS = 0x60
 SLOT = 8
+_NUMBERS = ec.derive_private_key(1, ec.SECP256R1()).public_key().public_numbers()
+PUBLIC_KEY = _NUMBERS.x.to_bytes(32, "big") + _NUMBERS.y.to_bytes(32, "big")
+
+
+def signature(digest):
+    """By the private key 1."""
+    key = ec.derive_private_key(1, ec.SECP256R1())
+    r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 @pytest.fixture
 def make(personalised):
     def make_with(**options):
-        slots = {SLOT: (0x0F0F, 0x003C), 0: (0x20A1, 0x0033), 4: (0x8F8F, 0x001C), 10: (0x340F, 0x001C)}
-        return personalised(slots, {SLOT: bytes(32), 4: b"p" * 32}, scalars={0: 5}, **options)
+        slots = {
+            SLOT: (0x0F0F, 0x003C),
+            0: (0x20A1, 0x0033),
+            2: (0x208C, 0x0033),
+            3: (0x8F8F, 0x001C),
+            4: (0x8F8F, 0x001C),
+            9: (0x8F8F, 0x001E),
+            10: (0x340F, 0x001C),
+            11: (0x8F8F, 0x0010),
+        }
+        contents = {
+            SLOT: bytes(32),
+            4: b"p" * 32,
+            11: bytes(4) + PUBLIC_KEY[:32] + bytes(4) + PUBLIC_KEY[32:],
+        }
+        config = {70: 0x03, 71: 0xBC}
+        return personalised(slots, contents, scalars={0: 5, 2: 7}, config=config, **options)
 
     return make_with
 
@@ -110,8 +137,22 @@ def test_one_tear_is_one_tear(make):
         (0x1C, 0x04, 10, b""),
         (0x41, 0x80, 0, b""),
         (0x12, 0x02, SLOT << 3, b"\xff" * 4),
+        (0x43, 0x04, 2, PUBLIC_KEY),
+        (0x56, 0x08, 0x0900, b"\1\0\0\4seed"),
+        (0x80, 0x07, 0, bytes(32) + signature(bytes(32))),
     ],
-    ids=["Lock", "GenKey", "Counter", "UpdateExtra", "DeriveKey", "limited use", "Write"],
+    ids=[
+        "Lock",
+        "GenKey",
+        "Counter",
+        "UpdateExtra",
+        "DeriveKey",
+        "limited use",
+        "Write",
+        "ECDH",
+        "KDF",
+        "SecureBoot",
+    ],
 )
 def test_every_command_that_changes_the_eeprom_can_be_torn_anywhere(make, opcode, param1, param2, data):
     def prepared():

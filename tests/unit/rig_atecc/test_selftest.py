@@ -29,6 +29,8 @@ def test_both_published_bits_ask_for_ecdsa(locked):
     assert locked.call(0x77, 0x02) == bytes((ECDSA,))
     locked.chip.fail_self_test(0)
     assert locked.call(0x77, 0x02) == OK
+    locked.chip.fail_self_test(0x02)
+    assert locked.call(0x77, 0x04) == bytes((ECDSA,))
 
 
 def test_only_what_was_asked_for_is_tested(locked):
@@ -112,7 +114,7 @@ def test_selftest_checks_its_form(wire, mode, zero, size):
     assert wire.call(0x77, mode, zero, bytes(size)) == PARSE
 
 
-@pytest.mark.parametrize("mask", [0x02, 0x40, 0x100])
+@pytest.mark.parametrize("mask", [0x40, 0x80, 0x100])
 def test_a_block_that_there_is_not_cannot_fail(mask):
-    with pytest.raises(ValueError, match="bits of 0x3d"):
+    with pytest.raises(ValueError, match="bits of 0x3f"):
         open_chip().fail_self_test(mask)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from hri.rig.atecc.core import Core
 from hri.rig.atecc.eeprom import POWER_ON_SELF_TEST, Eeprom, Snapshot
-from hri.rig.atecc.info_commands import run_every_self_test
+from hri.rig.atecc.info_commands import blocks, run_every_self_test
 from hri.rig.atecc.opcodes import COMMANDS, INFO, READ, SELFTEST
 from hri.rig.atecc.packet import MAX_COUNT, MIN_COUNT, STATUS_GROUPS, Status, crc16, group
 from hri.rig.atecc.power_loss import PowerLost, Tear
@@ -26,7 +26,7 @@ _ASLEEP, _IDLE, _AWAKE = range(3)
 _RESET, _SLEEP, _IDLE_WORD, _COMMAND = range(4)
 _RUN = {opcode: command.run for opcode, command in COMMANDS.items()}
 _NAMES = ("asleep", "idle", "awake")
-_BLOCKS = 0x3D
+_BLOCKS = 0x3F
 
 
 def _works_after_failure(opcode: int, param1: int) -> bool:
@@ -243,12 +243,12 @@ class Chip:
     def fail_self_test(self, mask: int) -> None:
         """Let the blocks of ``mask`` fail their health test and self-test from now on; 0 mends them all.
 
-        The bits are SelfTest's: 01 random numbers, 04 ECDSA, 08 ECDH, 10 AES, 20 SHA. Raises ValueError for
-        any other.
+        The bits are SelfTest's: 01 random numbers, 04 (or 02) ECDSA, 08 ECDH, 10 AES, 20 SHA. Raises
+        ValueError for any other.
         """
         if mask & ~_BLOCKS:
             raise ValueError(f"the blocks that can fail are the bits of {_BLOCKS:#04x}, not {mask:#04x}")
-        self._core.faulty_blocks = mask
+        self._core.faulty_blocks = blocks(mask)
 
     def tear_next_write(self, after: int, *, seed: int = 0) -> None:
         """Let the supply fail within the next EEPROM change, once ``after`` of its changed bytes are written.

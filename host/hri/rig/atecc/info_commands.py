@@ -15,6 +15,11 @@ _ECDSA_AS_IN_THE_HEADERS = 0x02
 _BLOCKS = 0x3D
 
 
+def blocks(mask: int) -> int:
+    """Return the blocks of a mask: the public headers name ECDSA bit 1, the variant pages bit 2."""
+    return mask & ~_ECDSA_AS_IN_THE_HEADERS | ECDSA_BLOCK if mask & _ECDSA_AS_IN_THE_HEADERS else mask
+
+
 def info(core: Core, mode: int, param: int, data: bytes) -> bytes:
     """Info: revision, key validity, device state, persistent latch (O, "Info").
 
@@ -65,9 +70,9 @@ def _latch(core: Core, param: int) -> bytes:
     return bytes(4)
 
 
-def run_self_test(core: Core, blocks: int) -> None:
-    """Test ``blocks`` and note which fail; one that passes is struck off the failures (O)."""
-    core.failed_self_tests = core.failed_self_tests & ~blocks | core.faulty_blocks & blocks
+def run_self_test(core: Core, asked: int) -> None:
+    """Test the blocks asked for and note which fail; one that passes is struck off the failures (O)."""
+    core.failed_self_tests = core.failed_self_tests & ~asked | core.faulty_blocks & asked
 
 
 def run_every_self_test(core: Core) -> None:
@@ -78,11 +83,9 @@ def run_every_self_test(core: Core) -> None:
 def selftest(core: Core, mode: int, zero: int, data: bytes) -> bytes:
     """SelfTest: run the tests of ``mode``, answer the map of failures; mode 0 only answers (O).
 
-    The public headers name ECDSA bit 1 and the variant pages bit 2: both ask for it, bit 2 reports it.
+    Either published bit asks for ECDSA, bit 2 reports it.
     """
     if mode & 0xC0 or zero or data:
         raise parse_error()
-    if mode & _ECDSA_AS_IN_THE_HEADERS:
-        mode = mode & ~_ECDSA_AS_IN_THE_HEADERS | ECDSA_BLOCK
-    run_self_test(core, mode)
+    run_self_test(core, blocks(mode))
     return bytes((core.failed_self_tests,))
