@@ -56,12 +56,14 @@ def _address(slot, offset):
 class ATECC608:
     """An ATECC608A or ATECC608B at `address` (7 bits) of `bus` (see ports); offers all of SecureElement.
 
-    It does not derive from that class, which would cost every board its memory and give it nothing.
+    Without an address the chip is looked for where it may be (see Session). `session` is for the files beside
+    this one, each a feature that a board may leave out. It does not derive from SecureElement, which would
+    cost every board its memory and give it nothing.
     """
 
-    def __init__(self, bus, address=0x60):
-        self._session = Session(bus, address)
-        self._commands = Commands(self._session)
+    def __init__(self, bus, address=None):
+        self.session = Session(bus, address)
+        self._commands = Commands(self.session)
         self._revision = None
 
     @property
@@ -72,14 +74,14 @@ class ATECC608:
 
     def revision(self):
         """Return the revision of the silicon, 4 bytes (Info)."""
-        with self._session:
+        with self.session:
             self._revision = self._commands.info()
         return self._revision
 
     def random(self, n=32):
         """Return `n` random bytes; before the config zone is locked they are FF FF 00 00 over and over."""
         data = b""
-        with self._session:
+        with self.session:
             while len(data) < n:
                 data += self._commands.random()
         return data[:n]
@@ -88,7 +90,7 @@ class ATECC608:
 
     def read_config(self):
         """Return the configuration zone, 128 bytes."""
-        with self._session:
+        with self.session:
             return self._read_config()
 
     def _read_config(self):
@@ -99,7 +101,7 @@ class ATECC608:
     def is_slot_locked(self, slot):
         """Return whether `slot` is locked for good."""
         _slot_size(slot)
-        with self._session:
+        with self.session:
             word = self._commands.read(CONFIG, _SLOT_LOCKED_WORD, _WORD)
         # In the chip a cleared bit is a locked slot.
         return not (word[0] | word[1] << 8) >> slot & 1
@@ -111,7 +113,7 @@ class ATECC608:
         PacketError where it reads otherwise than written.
         """
         _expect(config, _CONFIG_SIZE)
-        with self._session:
+        with self.session:
             present = self._open_config()
             for block in range(4):
                 self._write_config_block(block, config, present)
@@ -149,7 +151,7 @@ class ATECC608:
 
         Raises ValueError for another CRC and LockedError where the zone is locked already.
         """
-        with self._session:
+        with self.session:
             if crc16(self._open_config()) != crc:
                 raise ValueError("crc")
             self._commands.lock(_LOCK_CONFIG, crc)
@@ -161,7 +163,7 @@ class ATECC608:
         (508A datasheet, Lock); the chip refuses another. Raises LockedError where the data zone is locked
         already or the configuration zone is not.
         """
-        with self._session:
+        with self.session:
             lock_bytes = self._commands.read(CONFIG, _LOCK_WORD, _WORD)
             if lock_bytes[3] == _UNLOCKED:
                 raise LockedError("config open", "config unlocked")
@@ -179,7 +181,7 @@ class ATECC608:
     def _change(self, slot, operation, *args):
         _slot_size(slot)
         try:
-            with self._session:
+            with self.session:
                 return operation(*args)
         except CommandError as error:
             # Status 0F has many causes; the one worth a name is the slot's own lock.
@@ -197,7 +199,7 @@ class ATECC608:
             raise ValueError("%d bytes in slot" % size)
         first = at = offset // _WORD * _WORD
         parts = []
-        with self._session:
+        with self.session:
             while at < end:
                 # The last block of a slot is short, and only words of it can be read.
                 whole = at % _BLOCK == 0 and at + _BLOCK <= size and end - at > _WORD
@@ -240,7 +242,7 @@ class ATECC608:
     def public_key(self, slot):
         """Return the public key (64 bytes) of the private key in `slot`."""
         _slot_size(slot)
-        with self._session:
+        with self.session:
             return self._commands.genkey(_GENKEY_PUBLIC, slot)
 
     def generate_key(self, slot):
@@ -254,7 +256,7 @@ class ATECC608:
         """Return the signature (64 bytes) of `digest` (32 bytes) by the key in `slot`."""
         _slot_size(slot)
         _expect(digest, _DIGEST)
-        with self._session:
+        with self.session:
             self._commands.nonce(_NONCE_FIXED, digest)
             return self._commands.sign(_SIGN_EXTERNAL, slot)
 
@@ -264,7 +266,7 @@ class ATECC608:
         _expect(signature, _KEY)
         _expect(digest, _DIGEST)
         try:
-            with self._session:
+            with self.session:
                 self._commands.nonce(_NONCE_FIXED, digest)
                 self._commands.verify(_VERIFY_STORED, slot, signature)
         except CommandError as error:
@@ -295,7 +297,7 @@ class ATECC608:
         _slot_size(slot)
         _slot_size(attestation_slot)
         _expect(nonce, _NUM_IN)
-        with self._session:
+        with self.session:
             return self._attest(_GENKEY_DIGEST, slot, nonce, attestation_slot)
 
     def _attest(self, mode, slot, nonce, attestation_slot):

@@ -66,7 +66,8 @@ def build(packet, opcode, param1, param2, data):
 def parse(reply, size, opcode):
     """Return the `size` bytes that the view `reply` carries, b"" where a bare success was due (size 0).
 
-    Raises CommandError with the chip's status, and PacketError for a wrong count or CRC.
+    A negative size takes what there is. Raises CommandError with the chip's status, and PacketError for a wrong
+    count or CRC.
     """
     count = reply[0]
     if not _STATUS_LENGTH <= count <= len(reply):
@@ -77,6 +78,6 @@ def parse(reply, size, opcode):
         if reply[1] or size:
             raise CommandError(reply[1], opcode)
         return b""
-    if count != size + 3:
+    if count != size + 3 and size >= 0:
         raise PacketError("command %02x: length %d" % (opcode, count))
     return bytes(reply[1 : count - 2])

@@ -11,6 +11,7 @@ _RESET = const(0x00)
 _SLEEP = const(0x01)
 _IDLE = const(0x02)
 _WAKE_REPLY = b"\x04\x11\x33\x43"
+_NOTHING = b"\xff\xff\xff\xff"
 _LOST = "what it held is lost"
 
 _WATCHDOG = const(0xEE)
@@ -18,15 +19,16 @@ _NOT_RECEIVED = const(0xFF)
 
 _NONCE = const(0x16)
 # Info, Read, Random: neither change the chip nor lean on TempKey, so may be asked again whatever became of
-# the first asking.
+# the first asking. Every other command is sent again only where the chip says, or shows, that it did not run.
 _REPEATABLE = (0x30, 0x02, 0x1B)
 
 _COMMAND_LIMIT = const(136)  # word address, count, opcode, parameters, 128 bytes of Verify, CRC
-_REPLY_LIMIT = const(67)  # count, 64 bytes, CRC
+_REPLY_LIMIT = const(102)  # count, 99 bytes of a SHA context, CRC
 _TRIES = const(3)
-# A chip is ready 1.5 ms after the pulse. One more pulse is sent every few milliseconds.
+# A chip is ready 1.5 ms after the pulse. One more pulse is sent every few milliseconds, when each of three
+# addresses has been tried as often as the others.
 _READY_US = const(1000)
-_READY_MS = const(8)
+_READY_TRIES = const(9)
 # Short against any execution time worth waiting for: what is overslept here, every signature pays.
 _POLL_US = const(200)
 _WAKE_MS = const(48)
@@ -40,22 +42,24 @@ _MARGIN_MS = const(20)
 class Session:
     """Keeps the chip at `address` (7 bits) of `bus` awake from `with session:` to the end of the block.
 
-    `bus` is that of ports. TempKey holds from one command to the next, and is gone after the block: the chip
-    is put to sleep however the block is left. Entering raises BusError where no chip wakes.
+    `bus` is that of ports. Without an address it is the first of 60 (as delivered), 35 (TNGTLS) and 36
+    (TrustFLEX) that gives the wake reply. TempKey holds from one command to the next, and is gone after the
+    block: the chip is put to sleep however the block is left. Entering raises BusError where no chip wakes.
     """
 
-    def __init__(self, bus, address):
+    def __init__(self, bus, address=None):
         self._bus = bus
-        self._address = address
+        # Those that may be the chip's, the likeliest first; one that woke is the only one from then on.
+        self._addresses = [address] if address else [0x60, 0x35, 0x36]
         self._command = bytearray(_COMMAND_LIMIT)
         self._reply = bytearray(_REPLY_LIMIT)
         self._word = bytearray(1)
         self._woken = 0
-        self._holding = False  # TempKey holds something that later commands lean on
+        self.holding = False  # the chip holds something, as in TempKey, that later commands lean on
         self._unfinished = False  # a command was sent whose end was not seen
 
     def __enter__(self):
-        self._holding = False
+        self.holding = False
         try:
             self._wake()
         except BaseException:
@@ -68,13 +72,14 @@ class Session:
         # waking allows for it.
         if not self._put(_SLEEP):
             self._put(_SLEEP)
-        self._holding = False
+        self.holding = False
 
     def execute(self, opcode, param1, param2, data, size, longest):
         """Send a command and return the `size` bytes of its reply (b"" for 0: a bare success is due).
 
-        `longest` is the command's longest execution time in milliseconds. Raises CommandError with the chip's
-        status, PacketError for a reply that stays damaged, BusError where none comes.
+        A negative size is that of the longest reply, where the chip decides. `longest` is the command's
+        longest execution time in milliseconds. Raises CommandError with the chip's status, PacketError for a
+        reply that stays damaged, BusError where none comes.
         """
         bus = self._bus
         if bus.ticks_diff(bus.ticks_ms(), self._woken) >= _RENEW_MS:
@@ -93,18 +98,18 @@ class Session:
                 if error.status == _WATCHDOG:
                     self._renew()
             except (BusError, PacketError):
-                if not tries or self._holding or opcode not in _REPEATABLE:
+                if not tries or self.holding or opcode not in _REPEATABLE:
                     raise
                 self._put(_SLEEP)
                 self._wake()
         if opcode == _NONCE:
-            self._holding = True
+            self.holding = True
         return payload
 
     def _exchange(self, opcode, length, size, longest):
         self._send(opcode, length)
         self._unfinished = True
-        view = memoryview(self._reply)[: max(size, 1) + 3]
+        view = memoryview(self._reply)[: max(size, -size, 1) + 3]
         self._receive(opcode, view, longest)
         self._unfinished = False
         tries = _TRIES
@@ -122,20 +127,20 @@ class Session:
     def _send(self, opcode, length):
         view = memoryview(self._command)[:length]
         try:
-            self._bus.write(self._address, view)
+            self._bus.write(self._addresses[0], view)
         except OSError:
-            if self._holding:
+            if self.holding:
                 raise BusError(_LOST)
-            # An undelivered command has done nothing. The chip may have gone to sleep.
-            self._wake()
+            # The chip may have gone to sleep, or the acknowledge been lost of a command that now runs.
+            self._wake(opcode not in _REPEATABLE)
             try:
-                self._bus.write(self._address, view)
+                self._bus.write(self._addresses[0], view)
             except OSError:
                 raise BusError("command %02x: not taken" % opcode)
 
     def _receive(self, opcode, view, longest):
         bus = self._bus
-        address = self._address
+        address = self._addresses[0]
         start = bus.ticks_ms()
         longest += _MARGIN_MS
         while True:
@@ -149,7 +154,8 @@ class Session:
                     raise BusError("command %02x: no reply" % opcode, True)
             bus.sleep_us(_POLL_US)
 
-    def _wake(self):
+    def _wake(self, unsure=False):
+        # `unsure` whether the last command runs: then only a chip that holds no reply to it may go to sleep.
         bus = self._bus
         view = memoryview(self._reply)[:4]
         start = bus.ticks_ms()
@@ -163,47 +169,50 @@ class Session:
                 if view == _WAKE_REPLY:
                     break
                 answered = True
-                if self._holding:
+                if self.holding or unsure and view != _NOTHING:
                     late = True  # Another try would begin with the loss of what it held.
                 elif not late:
-                    # Awake all along, with the reply to something older: from sleep it starts afresh.
+                    # Awake all along, with the reply to something older: from sleep it starts afresh. Or not
+                    # the chip, so another address goes first.
                     self._put(_SLEEP)
+                    self._addresses.append(self._addresses.pop(0))
             if late:
                 self._unfinished = False  # Whatever was under way, it has ended by now.
                 if not answered:
-                    raise BusError("no chip acknowledges at address %02x" % self._address)
+                    raise BusError("no chip acknowledges at address %02x" % self._addresses[0])
                 # A chip that failed its self-test says so here.
                 parse(view, 0, 0)
                 raise PacketError("no wake reply")
+        del self._addresses[1:]
         self._unfinished = False
 
     def _pulse(self, view):
+        # Return whether a chip answers, whose address then is the first.
         bus = self._bus
+        addresses = self._addresses
         try:
             bus.wake()
         except OSError:
             pass  # Then no read succeeds either, and that is reported.
-        start = bus.ticks_ms()
-        while True:
+        for _ in range(_READY_TRIES):
             bus.sleep_us(_READY_US)
-            late = bus.ticks_diff(bus.ticks_ms(), start) >= _READY_MS
             try:
-                bus.read_into(self._address, view)
+                bus.read_into(addresses[0], view)
                 return True
             except OSError:
-                if late:
-                    return False
+                addresses.append(addresses.pop(0))
+        return False
 
     def _renew(self):
         # Idle keeps TempKey, and the waking starts the watchdog anew.
-        if not self._put(_IDLE) and self._holding:
+        if not self._put(_IDLE) and self.holding:
             raise BusError(_LOST)
         self._wake()
 
     def _put(self, word):
         self._word[0] = word
         try:
-            self._bus.write(self._address, self._word)
+            self._bus.write(self._addresses[0], self._word)
         except OSError:
             return False
         return True

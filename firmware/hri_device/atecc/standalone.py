@@ -22,7 +22,7 @@ class StandaloneATECC608(ATECC608):
 
     def serial(self):
         """Return the serial number, 9 bytes: config bytes 0 to 3 and 8 to 12."""
-        with self._session:
+        with self.session:
             block = self._commands.read(CONFIG, 0, _BLOCK)
         return block[:4] + block[8:13]
 
@@ -35,7 +35,7 @@ class StandaloneATECC608(ATECC608):
         return self._lock_bytes()[2] != _UNLOCKED
 
     def _lock_bytes(self):
-        with self._session:
+        with self.session:
             return self._commands.read(CONFIG, _LOCK_WORD, _WORD)
 
     def verify_external(self, public_key, digest, signature):
@@ -48,7 +48,7 @@ class StandaloneATECC608(ATECC608):
             if len(value) != size:
                 raise ValueError("%d bytes, not %d" % (len(value), size))
         try:
-            with self._session:
+            with self.session:
                 self._commands.nonce(_NONCE_FIXED, digest)
                 self._commands.verify(_VERIFY_EXTERNAL, _P256, signature + public_key)
         except CommandError as error:
