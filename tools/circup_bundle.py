@@ -15,7 +15,7 @@ from pathlib import Path
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 # Of the ports a CircuitPython board needs its own, and what that imports.
-_OTHER_PORTS = frozenset({"micropython.py", "cpython.py", "console.py", "reset.py"})
+_OTHER_PORTS = frozenset({"micropython.py", "cpython.py", "console.py"})
 # A zip file knows no time before this one; the same sources then give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -169,7 +169,7 @@ class Session:
                 if view == _WAKE_REPLY:
                     break
                 answered = True
-                if self.holding or unsure and view != _NOTHING:
+                if self.holding or (unsure and view != _NOTHING):
                     late = True  # Another try would begin with the loss of what it held.
                 elif not late:
                     # Awake all along, with the reply to something older: from sleep it starts afresh. Or not
@@ -179,10 +179,10 @@ class Session:
             if late:
                 self._unfinished = False  # Whatever was under way, it has ended by now.
                 if not answered:
-                    raise BusError("no chip acknowledges at address %02x" % self._addresses[0])
+                    raise BusError("no chip at address %02x" % self._addresses[0])
                 # A chip that failed its self-test says so here.
                 parse(view, 0, 0)
-                raise PacketError("no wake reply")
+                raise PacketError("wake reply")
         del self._addresses[1:]
         self._unfinished = False
 

@@ -99,7 +99,8 @@ class ScriptedBus:
             raise AssertionError(f"wake pulse where the script has {step}")
 
     def write(self, address, buf):
-        assert address == self._address
+        if address != self._address:
+            raise OSError(5)
         step = self._next()
         if step is None or step[0] == "busy":
             raise OSError(5)
@@ -110,7 +111,8 @@ class ScriptedBus:
             raise OSError(5)
 
     def read_into(self, address, buf):
-        assert address == self._address
+        if address != self._address:
+            raise OSError(5)
         self.reads += 1
         step = self._next()
         if step is not None and step[0] == "busy":
