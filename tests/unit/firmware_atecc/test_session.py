@@ -108,9 +108,10 @@ def test_without_an_address_the_chip_is_found_where_it_may_be(address):
 
 
 def test_a_given_address_is_the_only_one_looked_at():
-    bus = ScriptedBus(awake(), exchange(_INFO, reply(_REVISION)), SLEEP, address=0x35)
+    bus = ScriptedBus(*[pulse()] * 100, address=0x35)
     with pytest.raises(BusError, match="no chip at address 60"):
         ATECC608(bus, 0x60).revision()
+    assert bus.reads == 0
 
 
 # Polling
