@@ -9,9 +9,15 @@ from pathlib import Path
 import bench_bus
 import bench_firmware
 import bench_host
+import bench_rig
 import structlog
 
-_PARTS = {"bus": bench_bus.measure, "firmware": bench_firmware.measure, "host": bench_host.measure}
+_PARTS = {
+    "bus": bench_bus.measure,
+    "firmware": bench_firmware.measure,
+    "host": bench_host.measure,
+    "rig": bench_rig.measure,
+}
 
 
 def main() -> int:

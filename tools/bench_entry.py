@@ -36,6 +36,18 @@ def at_most(value: float, unit: str, most: float) -> Entry:
     return Entry(value, unit, f"at most {most:g} {unit}", value <= most)
 
 
+def at_least(value: float, limit: float, unit: str, least: float) -> Entry:
+    """Return a rate that should reach `least`, beside `limit`, the most that the same run could have had."""
+    return Entry(
+        round(value),
+        unit,
+        f"at least {least:g} {unit}",
+        value >= least,
+        round(limit),
+        round(value / limit, 3),
+    )
+
+
 def exactly(value: float, unit: str, wanted: float) -> Entry:
     """Return a count that should be just `wanted`."""
     return Entry(value, unit, f"{wanted:g} {unit}", value == wanted)

@@ -25,6 +25,7 @@ _NOT_CORE = (
     "hri_device/ports/circuitpython.mpy",
     "hri_device/ports/cpython.mpy",
     "hri_device/chipstore.mpy",
+    "hri_device/nvmstore.mpy",
     "hri_device/crc32.mpy",
     "hri_device/element.mpy",
     "hri_device/atecc/standalone.mpy",

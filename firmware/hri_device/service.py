@@ -174,7 +174,7 @@ class Service:
             ]
             # Item 1 is the verifier, which the operator states and this device cannot know.
             if not isinstance(fields, list) or fields[:1] != ["hri/1 authorise"] or fields[2:] != expected:
-                raise ValueError("for something else")
+                raise ValueError("other request")
         except ValueError as error:
             raise Refusal("unauthorised", str(error))
         if not self._element.verify(_OPERATOR_SLOT, digest, signature):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from hri.ca.files import disk_errors
+from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
 from hri.errors import ConfigurationError
 
@@ -218,9 +218,7 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
     """
     if path is None:
         return Config()
-    with disk_errors(path):
-        text = path.read_bytes()
-    document = _parse(text, path)
+    document = _parse(read_input(path, "the configuration", limit=_LARGEST), path)
     identity = document.get("identity")
     if not isinstance(identity, dict):
         raise ConfigurationError(
@@ -275,8 +273,6 @@ class _Loader(yaml.SafeLoader):
 
 def _parse(text: bytes, path: Path) -> dict[Any, Any]:
     hint = f"correct {path}"
-    if len(text) > _LARGEST:
-        raise ConfigurationError("bad-configuration", f"{path} has more than {_LARGEST} bytes", hint)
     try:
         # _Loader is a SafeLoader: it makes plain values only.
         document = yaml.load(text, Loader=_Loader)  # noqa: S506

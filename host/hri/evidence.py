@@ -16,8 +16,9 @@ from hri.errors import PolicyRefusal
 from hri.registry import EvidenceRecord
 from hri.verify.attestation import Appraisal, BirthClaims, appraise_birth, appraise_state
 from hri.verify.authentication import challenge_stands
-from hri.verify.decision import Reason
+from hri.verify.decision import Reason, ReasonCode
 
+_NEVER_GIVEN = (ReasonCode.CHALLENGE_UNKNOWN, ReasonCode.CHALLENGE_MISMATCH)
 NO_CSR = hashlib.sha256(b"").digest()
 """What a state is bound to where no CSR is meant: SHA-256 of the empty string."""
 
@@ -101,11 +102,38 @@ def obtain_birth(
 def recorded_birth(context: Context, element_serial: str, slot: int, public_key: bytes) -> Birth | None:
     """Return the kept and proved birth of this key (64 bytes) in this chip and slot, None if none."""
     for record in context.registry.evidence(element_serial=element_serial, kind="birth"):
-        if record.public_key == public_key and record.verdict.get("slot") == slot:
-            claims = reappraise_birth(context, record).claims
-            if claims is not None:
-                return Birth(record.id, claims)
+        if record.public_key != public_key or record.verdict.get("slot") != slot:
+            continue
+        appraisal = reappraise_birth(context, record)
+        if appraisal.claims is None or _came_late(record):
+            continue
+        if record.verdict.get("trusted") is True:
+            return Birth(record.id, appraisal.claims)
+        # Refused when it came, by a policy that has changed since: the new verdict goes on record beside it.
+        return Birth(_record_again(context, record, appraisal), appraisal.claims)
     return None
+
+
+def _came_late(record: EvidenceRecord) -> bool:
+    """Whether it answered a challenge that was spent or over, which no later look can mend."""
+    codes = {reason["code"] for reason in record.verdict.get("reasons", ())}
+    return not codes.isdisjoint({ReasonCode.CHALLENGE_USED, ReasonCode.CHALLENGE_EXPIRED, *_NEVER_GIVEN})
+
+
+def _record_again(context: Context, record: EvidenceRecord, appraisal: Appraisal) -> int:
+    verdict = dict(record.verdict) | {"trusted": appraisal.ok, "reasons": [], "appraised_again": record.id}
+    return context.registry.record_evidence(
+        record.kind,
+        device_id=record.device_id,
+        element_serial=record.element_serial,
+        cose=record.cose,
+        challenge=record.challenge,
+        verifier=record.verifier,
+        verdict=verdict,
+        public_key=record.public_key,
+        csr_sha256=record.csr_sha256,
+        now=context.now(),
+    )
 
 
 def reappraise_birth(context: Context, record: EvidenceRecord) -> Appraisal:

@@ -15,7 +15,7 @@ from typing import Literal
 import platformdirs
 
 from hri.ca.authority import Authority
-from hri.ca.files import disk_errors
+from hri.ca.files import read_input
 from hri.ca.operator import OperatorKey
 from hri.config import Config, load
 from hri.context import Context
@@ -72,8 +72,7 @@ class Passphrases:
         if path is None and f"{variable}_FILE" in self._environ:
             path = Path(self._environ[f"{variable}_FILE"])
         if path is not None:
-            with disk_errors(path):
-                return path.read_bytes().splitlines()[0] if path.stat().st_size else b""
+            return next(iter(read_input(path, "the passphrase file").splitlines()), b"")
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
@@ -129,6 +128,15 @@ class Home:
     def has_authority(self) -> bool:
         """Return whether an authority was made here."""
         return (self.path / "ca").is_dir()
+
+    def require_authority(self) -> None:
+        """Raise ConfigurationError where no authority was made here: the folder is another one than meant."""
+        if not self.has_authority():
+            raise ConfigurationError(
+                "no-ca",
+                f"there is no authority in {self.path}",
+                "make one with `hri ca init`, or give its --home",
+            )
 
     def registry(self) -> Registry:
         """Open the registry, making it if need be. Raises StorageError and ConfigurationError."""

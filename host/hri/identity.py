@@ -467,7 +467,12 @@ def _check_key(key_type: KeyType, key_size: int, curve: str) -> None:
 
 
 def _may_lock(serial: bytes) -> bool:
-    return os.environ.get("HRI_LOCK", "").strip().lower() in ("any", serial.hex())
+    allowed = os.environ.get("HRI_LOCK", "").strip().lower()
+    if allowed and allowed != "any" and len(allowed) != len(serial.hex()):
+        raise ConfigurationError(
+            "bad-lock", f"HRI_LOCK is {allowed!r}", "set it to the chip's serial number in hex, or to `any`"
+        )
+    return allowed in ("any", serial.hex())
 
 
 def _silent(_event: StepEvent) -> None:

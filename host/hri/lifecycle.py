@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from hri.ca import crl
 from hri.ca.issuance import IssuedCertificate
 from hri.context import Context
@@ -18,6 +20,7 @@ from hri.evidence import obtain_birth, public_key_sha256, reappraise_birth, reco
 from hri.personalisation import Identity
 from hri.provision import element_lease, inspect_element
 from hri.registry import CertificateRecord, Device, EvidenceRecord
+from hri.serial_numbers import serial_text
 from hri.standing import standing_reasons
 from hri.steps import OnStep, StepEvent, Steps
 from hri.verify.decision import Decision
@@ -81,7 +84,7 @@ def rotate(
             if public_key_sha256(identity.public_key) != pending.public_key_sha256:
                 raise PolicyRefusal(
                     "key-mismatch",
-                    f"slot {pending.slot} does not hold the key of certificate {pending.serial_number:x}",
+                    f"slot {pending.slot} does not hold the key of the certificate that was issued for it",
                     "somebody changed the chip: look into it, then revoke the device",
                 )
             issued = enrol(board, context, identity, device_id, steps, resume=pending)
@@ -143,7 +146,20 @@ def check_certificate(
         revocation=RevocationPolicy.FAIL_OPEN,
     )
     more = standing_reasons(context.registry, certificate)
-    return Decision.of(decision.reasons + more, decision.device_id, decision.evidence)
+    evidence = {**decision.evidence, **_origin(context, certificate)}
+    return Decision.of(decision.reasons + more, decision.device_id, evidence)
+
+
+def _origin(context: Context, certificate: bytes) -> dict[str, Any]:
+    """Return on what a certificate of ours was issued: evidence on record, or an operator's reason."""
+    try:
+        serial_number = x509.load_der_x509_certificate(certificate).serial_number
+    except ValueError:
+        return {}
+    record = context.registry.certificate(serial_number)
+    if record is None or record.der != certificate:
+        return {}
+    return {"attested": not record.unattested and bool(record.evidence), "unattested": record.unattested}
 
 
 def device_report(context: Context, device_id: str) -> Mapping[str, Any]:
@@ -186,12 +202,14 @@ def known_device(context: Context, device_id: str) -> Device:
 
 def _certificate_report(record: CertificateRecord) -> dict[str, Any]:
     return {
-        "serial_number": f"{record.serial_number:x}",
+        "serial_number": serial_text(record.serial_number),
         "state": record.state,
         "slot": record.slot,
         "not_before": record.not_before.isoformat(),
         "not_after": record.not_after.isoformat(),
         "reason": record.reason,
+        "evidence": list(record.evidence),
+        "unattested": record.unattested,
     }
 
 
@@ -258,5 +276,5 @@ def _next_slot(context: Context, active: CertificateRecord) -> int:
 
 
 def _log(context: Context, kind: str, device_id: str, issued: IssuedCertificate) -> None:
-    detail = {"certificate": f"{issued.serial_number:x}"}
+    detail = {"certificate": serial_text(issued.serial_number)}
     context.registry.log_event(kind, device_id, detail, now=context.now())

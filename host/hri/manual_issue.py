@@ -11,6 +11,7 @@ from hri.ca.issuance import IssuedCertificate, IssueRequest
 from hri.context import Context
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry import Device
+from hri.serial_numbers import serial_text
 
 
 def issue_by_hand(
@@ -38,18 +39,25 @@ def issue_by_hand(
     check_device_id(name)
     if unattested is not None and not unattested.strip():
         raise ConfigurationError("no-reason", "--unattested needs a reason", "say why there is no evidence")
+    if csr.subject_cn not in (None, name):
+        raise PolicyRefusal(
+            "csr-names-another-device",
+            f"the request names {csr.subject_cn!r}, not the device {name!r}",
+            "make a request whose common name is the device id, or that has none",
+        )
+    wanted = context.config.profile(profile)
     if unattested is not None and context.registry.device(name) is None:
         context.registry.upsert_device(
             Device(name, "none", None, "provisioning", None, context.now(), label="unattested")
         )
     numbers = _on_record(context, name, csr.public_bytes, evidence) if evidence else ()
     issued = context.issuer().issue(
-        IssueRequest(der, name, context.config.profile(profile), evidence=numbers, unattested=unattested),
+        IssueRequest(der, name, wanted, evidence=numbers, unattested=unattested),
         context.now(),
     )
     # Handing it out is the confirmation here: there is no board to ask.
     context.registry.activate(issued.serial_number, context.now())
-    detail = {"certificate": f"{issued.serial_number:x}", "unattested": unattested}
+    detail = {"certificate": serial_text(issued.serial_number), "unattested": unattested}
     context.registry.log_event("issue", name, detail, now=context.now())
     return issued
 

@@ -19,6 +19,7 @@ from hri.evidence import Birth, obtain_birth, public_key_sha256, recorded_birth,
 from hri.link.errors import DeviceRefused
 from hri.registry import Device, Endorsement
 from hri.steps import Steps
+from hri.verify.endorsement import STATION_FIRST_SEEN
 
 _LOCKED_ELSEWHERE = (
     "use the home folder from which the chip was provisioned: "
@@ -33,7 +34,7 @@ class LockRequired(PolicyRefusal):
         super().__init__(
             "lock-required",
             "to become a device this chip must be locked for good, and --lock was not given; nothing is done",
-            "read the plan (`hri chip plan`), then run the same command with --lock (from Python: HRI_LOCK)",
+            "run the same command with --lock once you agree to the plan",
         )
         self.plan = the_plan
 
@@ -56,7 +57,7 @@ def register(context: Context, identity: Identity, device_id: str) -> Device:
     """
     name, serial = device_id or public_key_sha256(identity.public_key), identity.serial.hex()
     present = context.registry.device(name)
-    if present and present.element_serial == serial:
+    if present and present.element_serial == serial and present.status != "registered":
         return present
     return context.registry.upsert_device(
         Device(
@@ -91,6 +92,8 @@ class Personalisation:
         """
         with self._steps.step("plan"):
             self.refuse_foreign(info)
+            if not self._is_complete(info):
+                self._refuse_unendorsable(info)
             if not self._lock and not self._is_complete(info):
                 raise LockRequired(plan(info.config, self._profile))
         if not info.config_locked:
@@ -137,6 +140,22 @@ class Personalisation:
                     f"chip {serial} belongs to another authority, by its {self._profile.slots[slot].title}",
                     _LOCKED_ELSEWHERE,
                 )
+
+    def _refuse_unendorsable(self, info: ElementInfo) -> None:
+        """Raise PolicyRefusal where no endorsement could count at the end: nothing is locked for that."""
+        policy = self._context.attestation_policy()
+        if not self._context.config.security.require_attestation:
+            return
+        if STATION_FIRST_SEEN in policy.accepted_endorsements:
+            return
+        serial = info.serial_number.hex()
+        kinds = {claim.kind for claim in self._context.endorsements(serial)}
+        if kinds.isdisjoint(policy.accepted_endorsements):
+            raise PolicyRefusal(
+                "unendorsed",
+                f"no manifest vouches for chip {serial}, and security.accept_first_seen is off",
+                "nothing was changed: put its manifest on record, or accept what the station sees first",
+            )
 
     def write_configuration(self, info: ElementInfo) -> None:
         """Write the profile's configuration and read it back; raises PolicyRefusal where lint refuses it."""

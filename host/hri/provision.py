@@ -20,6 +20,7 @@ from hri.errors import DeviceError, PolicyRefusal
 from hri.evidence import recorded_birth
 from hri.personalisation import Identity, Personalisation, register
 from hri.registry import Device, Lease
+from hri.serial_numbers import serial_text
 from hri.steps import OnStep, StepEvent, Steps, StepTime
 
 STEPS = (
@@ -118,7 +119,7 @@ def _provision(
     context.registry.log_event(
         "provision",
         device.device_id,
-        {"certificate": f"{issued.serial_number:x}", "steps": [step.name for step in steps.done]},
+        {"certificate": serial_text(issued.serial_number), "steps": [step.name for step in steps.done]},
         now=context.now(),
     )
     return ProvisionResult(
@@ -190,7 +191,7 @@ def _known_device(context: Context, serial: str, device_id: str | None) -> Devic
         raise PolicyRefusal(
             "not-registered",
             f"chip {serial} is no registered device, and provisioning.auto_enrollment is off",
-            "register the device first and give its --device-id, or switch auto_enrollment on",
+            "`hri register ID` first, then give that --device-id; or switch auto_enrollment on",
         )
     return known
 

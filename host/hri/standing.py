@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from hri.registry import Registry
+from hri.serial_numbers import serial_text
 from hri.verify.decision import Reason, ReasonCode
 
 
@@ -23,12 +24,14 @@ def standing_reasons(registry: Registry, certificate_der: bytes) -> tuple[Reason
         return (
             Reason(
                 ReasonCode.REVOCATION_UNKNOWN,
-                f"certificate {serial_number:x} is not in this registry: revoked or not, nobody knows",
+                f"certificate {serial_text(serial_number)} is not in this registry: its standing is unknown",
             ),
         )
     if record.state in ("revoked", "superseded"):
         why = f", {record.reason}" if record.reason else ""
-        return (Reason(ReasonCode.REVOKED, f"certificate {serial_number:x} is {record.state}{why}"),)
+        return (
+            Reason(ReasonCode.REVOKED, f"certificate {serial_text(serial_number)} is {record.state}{why}"),
+        )
     device = registry.device(record.device_id)
     if device is not None and device.status == "revoked":
         return (Reason(ReasonCode.REVOKED, f"the device {record.device_id} is revoked"),)

@@ -112,25 +112,29 @@ def test_the_board_loses_power(unix: Bench, step: str, phase: str) -> None:
     assert_completes(unix)
 
 
-@pytest.mark.parametrize(("step", "phase"), CUTS)
-def test_the_host_process_dies(unix: Bench, step: str, phase: str) -> None:
+def die_at(bench: Bench, step: str, phase: str) -> None:
+    """Provision in a process that dies at that moment, without a chance to tidy up."""
     died = subprocess.run(
-        [sys.executable, str(HARNESS), str(unix.home), unix.port, step, phase, DEVICE],
+        [sys.executable, str(HARNESS), str(bench.home), bench.port, step, phase, DEVICE],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         stdin=subprocess.DEVNULL,
         env=os.environ | PASSPHRASES,
         check=False,
     )
     assert died.returncode == 9, died.stderr
+
+
+@pytest.mark.parametrize(("step", "phase"), CUTS)
+def test_the_host_process_dies(unix: Bench, step: str, phase: str) -> None:
+    die_at(unix, step, phase)
     assert_completes(unix)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_power_fails_in_the_middle_of_a_bus_transfer(unix: Bench, seed: int) -> None:
-    transfers = random.Random(seed).randrange(40, 520)  # noqa: S311 - a fault must repeat
-    bus = unix.bus
+def power_fails_at_transfer(bench: Bench, transfers: int) -> None:
+    """Provision, and cut the supply for a moment as the bus begins that transfer."""
+    bus = bench.bus
     real_start = bus.start
 
     def start(address: int, read: bool) -> bool:
@@ -141,20 +145,30 @@ def test_the_power_fails_in_the_middle_of_a_bus_transfer(unix: Bench, seed: int)
         return real_start(address, read)
 
     bus.start = start
-    tell_clearly(unix)
+    tell_clearly(bench)
     bus.start = real_start
+    assert transfers <= 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_power_fails_in_the_middle_of_a_bus_transfer(unix: Bench, seed: int) -> None:
+    power_fails_at_transfer(unix, random.Random(seed).randrange(40, 520))  # noqa: S311 - a fault must repeat
     assert_completes(unix)
+
+
+def noise_on_the_line(bench: Bench, seed: int) -> None:
+    bench.board.link.corrupt(to_host=bit_flips(seed, 3000), to_board=bit_flips(seed + 100, 3000))
+    tell_clearly(bench)
+    bench.board.link.restore()
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_and_bit_flips_on_the_line(unix: Bench, seed: int) -> None:
-    unix.board.link.corrupt(to_host=bit_flips(seed, 3000), to_board=bit_flips(seed + 100, 3000))
-    tell_clearly(unix)
-    unix.board.link.restore()
+    noise_on_the_line(unix, seed)
     assert_completes(unix)
 
 
-def test_a_board_that_resets_in_the_middle_of_an_answer(unix: Bench) -> None:
+def resets_amid_an_answer(bench: Bench) -> None:
     heard = bytearray()
 
     def cut_off_once(data: bytes) -> bytes:
@@ -164,43 +178,65 @@ def test_a_board_that_resets_in_the_middle_of_an_answer(unix: Bench) -> None:
             return data[: len(data) // 2] + b"\r\nhri_device: a banner, as after a reset\r\n"
         return data
 
-    unix.board.link.corrupt(to_host=cut_off_once)
-    tell_clearly(unix)
+    bench.board.link.corrupt(to_host=cut_off_once)
+    tell_clearly(bench)
     assert len(heard) > 900
-    unix.board.link.restore()
-    unix.board.reset()
+    bench.board.link.restore()
+    bench.board.reset()
+
+
+def test_a_board_that_resets_in_the_middle_of_an_answer(unix: Bench) -> None:
+    resets_amid_an_answer(unix)
     assert_completes(unix)
 
 
-def test_a_second_provisioner_is_told_who_is_at_work(unix: Bench) -> None:
+def rival_at_birth(bench: Bench) -> None:
     refused = []
 
     def meanwhile(event: StepEvent) -> None:
         if (event.name, event.phase) == ("birth", "begun"):
             refused.append(
-                unix.hri("--json", "provision", "--port", unix.port, "--device-id", DEVICE, "--lock")
+                bench.hri("--json", "provision", "--port", bench.port, "--device-id", DEVICE, "--lock")
             )
 
-    provision_with(unix, meanwhile)
+    provision_with(bench, meanwhile)
     (answer,) = refused
     assert answer.status == 3
     assert "in use" in answer.error["message"]
+
+
+def test_a_second_provisioner_is_told_who_is_at_work(unix: Bench) -> None:
+    rival_at_birth(unix)
     assert_completes(unix)
 
 
-@pytest.mark.parametrize("fault", ["cable", "power", "reset"])
+def pull_the_cable(bench: Bench) -> None:
+    cut_at(bench, "lock-data", "begun", lambda: bench.board.link.cut(hang_up=True))
+    bench.board.link.restore()
+
+
+def lose_power(bench: Bench) -> None:
+    cut_at(bench, "birth", "done", bench.board.cut_power)
+    bench.board.restore_power()
+
+
+ON_THE_PICO = {
+    "cable": pull_the_cable,
+    "power": lose_power,
+    "board reset": lambda bench: cut_at(bench, "store", "begun", bench.board.reset),
+    "host process": lambda bench: die_at(bench, "lock-identity", "done"),
+    "power in a transfer": lambda bench: power_fails_at_transfer(bench, 300),
+    "noise": lambda bench: noise_on_the_line(bench, 3),
+    "reset in an answer": resets_amid_an_answer,
+    "second provisioner": rival_at_birth,
+}
+
+
+@pytest.mark.parametrize("fault", ON_THE_PICO)
 def test_each_fault_once_on_the_emulated_pico(tmp_path: Path, device_package: dict, fault: str) -> None:
     bench = new_bench("rpi_pico", tmp_path, device_package).power_up()
     try:
-        match fault:
-            case "cable":
-                cut_at(bench, "lock-data", "begun", lambda: bench.board.link.cut(hang_up=True))
-                bench.board.link.restore()
-            case "power":
-                cut_at(bench, "birth", "done", bench.board.cut_power)
-                bench.board.restore_power()
-            case "reset":
-                cut_at(bench, "store", "begun", bench.board.reset)
+        ON_THE_PICO[fault](bench)
         assert_completes(bench)
     finally:
         bench.power_down()

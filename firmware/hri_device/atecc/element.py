@@ -124,7 +124,7 @@ class ATECC608:
     def _open_config(self):
         present = self._read_config()
         if present[87] != _UNLOCKED:
-            raise LockedError("config zone is locked for good", "config locked")
+            raise LockedError("config zone is locked", "config locked")
         return present
 
     def _write_config_block(self, block, config, present):
@@ -186,7 +186,7 @@ class ATECC608:
         except CommandError as error:
             # Status 0F has many causes; the one worth a name is the slot's own lock.
             if error.status == _EXECUTION and self.is_slot_locked(slot):
-                raise LockedError("slot %d is locked for good" % slot, "slot locked")
+                raise LockedError("slot %d is locked" % slot, "slot locked")
             raise
 
     # The data zone.

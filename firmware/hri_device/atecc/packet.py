@@ -66,7 +66,8 @@ def build(packet, opcode, param1, param2, data):
 def parse(reply, size, opcode):
     """Return the `size` bytes that the view `reply` carries, b"" where a bare success was due (size 0).
 
-    A negative size takes what there is. Raises CommandError with the chip's status, and PacketError for a wrong count or CRC.
+    A negative size takes what there is. Raises CommandError with the chip's status, and PacketError for a
+    wrong count or CRC.
     """
     count = reply[0]
     if not _STATUS_LENGTH <= count <= len(reply):

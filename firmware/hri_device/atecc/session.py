@@ -72,6 +72,7 @@ class Session:
         # waking allows for it.
         if not self._put(_SLEEP):
             self._put(_SLEEP)
+        self.holding = False
 
     def execute(self, opcode, param1, param2, data, size, longest):
         """Send a command and return the `size` bytes of its reply (b"" for 0: a bare success is due).
@@ -178,10 +179,10 @@ class Session:
             if late:
                 self._unfinished = False  # Whatever was under way, it has ended by now.
                 if not answered:
-                    raise BusError("no chip acknowledges at address %02x" % self._addresses[0])
+                    raise BusError("no chip at address %02x" % self._addresses[0])
                 # A chip that failed its self-test says so here.
                 parse(view, 0, 0)
-                raise PacketError("no wake reply")
+                raise PacketError("wake reply")
         del self._addresses[1:]
         self._unfinished = False
 

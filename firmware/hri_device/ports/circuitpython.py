@@ -120,3 +120,10 @@ def reset_cause():
     import microcontroller
 
     return str(microcontroller.cpu.reset_reason).split(".")[-1].lower().replace("_", " ")
+
+
+def nvm():
+    """Return the bytes that code may keep without a file system, b"" where this board has none."""
+    import microcontroller
+
+    return microcontroller.nvm or b""

@@ -27,7 +27,7 @@ except ImportError:
         return a - b
 
 
-from . import console, reset
+from . import console, reset_words
 
 _TIMEOUT_S = 5
 _ENODEV = 19
@@ -179,4 +179,4 @@ def reset_cause():
         import machine
     except ImportError:
         return "process"
-    return reset.cause(machine) if hasattr(machine, "reset_cause") else "process"
+    return reset_words(machine) if hasattr(machine, "reset_cause") else "process"

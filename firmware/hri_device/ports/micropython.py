@@ -7,7 +7,7 @@ import machine
 import micropython
 from micropython import const
 
-from . import console, reset
+from . import console, reset_words
 
 # At 100 kHz the eight low bits of an address byte of zero last 80 us, and at 400 kHz 20; the chip wakes after
 # 60 (508A datasheet, tWLO).
@@ -70,4 +70,4 @@ def serial_stream():
 
 def reset_cause():
     """Return why the board last started, in a word or two."""
-    return reset.cause(machine)
+    return reset_words(machine)

@@ -108,17 +108,18 @@ class Authority:
 
     @classmethod
     def from_files(cls, key_path: Path, certificate_path: Path, passphrase: bytes | None = None) -> Authority:
-        """Open an authority that is one self-signed certificate and its key.
+        """Open an authority from its key and its certificate: self-signed, or followed by its root's.
 
-        A key that is not encrypted is accepted where `passphrase` is None, with a warning in the log.
+        The latter is what `hri ca export --chain` prints. A key that is not encrypted is accepted where
+        `passphrase` is None, with a warning in the log.
 
         Raises ConfigurationError and StorageError.
         """
-        certificate = _read_certificate(certificate_path)
+        issuing, *above = _read_certificates(certificate_path)
         key = open_key(key_path, passphrase, "CA")
         if passphrase is None:
             _log.warning("the CA key is not encrypted: whoever reads the file can issue", path=str(key_path))
-        return cls(certificate, certificate, key)
+        return cls(above[-1] if above else issuing, issuing, key)
 
     def root_pem(self) -> bytes:
         """Return the root certificate, the trust anchor, as PEM."""
@@ -282,10 +283,14 @@ def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIde
 
 
 def _read_certificate(path: Path) -> x509.Certificate:
+    return _read_certificates(path)[0]
+
+
+def _read_certificates(path: Path) -> list[x509.Certificate]:
     with disk_errors(path):
         pem = path.read_bytes()
     try:
-        return x509.load_pem_x509_certificate(pem)
+        return x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion) as error:
         raise _broken(f"{path} is not a PEM certificate") from error
 

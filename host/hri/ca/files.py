@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hri.errors import StorageError
+from hri.errors import ConfigurationError, StorageError
 
 
 @contextmanager
@@ -22,6 +22,32 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"cannot use {error.filename or path}: {(error.strerror or str(error)).lower()}",
             "make room or correct the permissions, and run the same command again",
         ) from error
+
+
+def read_input(path: Path, what: str, *, limit: int = 1 << 20) -> bytes:
+    """Return the content of a file that the user named, `what` it is meant to be in a word or two.
+
+    Raises ConfigurationError where there is none, or it is no file, or longer than `limit` bytes, and
+    StorageError where the disk fails.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise ConfigurationError(
+            "no-file",
+            f"cannot read {what} {path}: {(error.strerror or str(error)).lower()}",
+            "give the path of an existing file that you may read",
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            "storage", f"cannot read {what} {path}: {(error.strerror or str(error)).lower()}", "try again"
+        ) from error
+    if len(data) > limit:
+        raise ConfigurationError(
+            "file-too-long", f"{what} {path} has more than {limit} bytes", "give another file"
+        )
+    return data
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:

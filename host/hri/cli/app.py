@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from hri.cli import authority, boards, check, chip, devices, rig
 from hri.cli.logs import configure_logs
 from hri.cli.output import Output
 from hri.cli.state import make_state
-from hri.errors import ConfigurationError, HriError
+from hri.errors import ConfigurationError, HriError, StorageError
 from hri.personalisation import LockRequired
 
 _INTERRUPTED = 130
@@ -35,6 +35,12 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hri {metadata.version('hri')}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -45,6 +51,9 @@ def root(
     passphrase_file: Annotated[
         Path | None, typer.Option(help="File whose first line is the CA passphrase (or HRI_CA_PASSPHRASE).")
     ] = None,
+    version: Annotated[  # noqa: ARG001 - acts by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="More on standard error; twice for everything.")
     ] = 0,
@@ -55,6 +64,7 @@ def root(
 
 
 app.add_typer(authority.app, name="ca")
+app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)
 app.command("attest")(devices.attest)
@@ -90,6 +100,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _interrupted(output)
     except typer.TyperException as error:
         return _usage(output, error)
+    except OSError as error:
+        structlog.get_logger(__name__).info("unexpected error", exc_info=error)
+        what = (error.strerror or str(error)).lower()
+        output.error(
+            StorageError(
+                "storage", f"cannot use {error.filename or 'a file'}: {what}", "correct its permissions"
+            )
+        )
+        return StorageError.exit_status
     except Exception as error:  # noqa: BLE001 - the last resort
         # Nobody is helped by a traceback; with -v it is in the log.
         structlog.get_logger(__name__).info("unexpected error", exc_info=error)
@@ -131,7 +150,8 @@ def _usage(output: Output, error: typer.TyperException) -> int:
         # A group without a command: its help, but not as the result of anything.
         output.err.print(message, markup=False)
     elif message:
-        output.error(ConfigurationError("usage", message[:1].lower() + message[1:], "see `hri --help`"))
+        where = getattr(getattr(error, "ctx", None), "command_path", None) or "hri"
+        output.error(ConfigurationError("usage", message[:1].lower() + message[1:], f"see `{where} --help`"))
     return ConfigurationError.exit_status
 
 

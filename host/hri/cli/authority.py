@@ -12,13 +12,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca.authority import Authority
-from hri.ca.files import disk_errors
+from hri.ca.files import disk_errors, read_input
 from hri.cli.state import State, state_of
 from hri.context import Context, utc_now
 from hri.errors import ConfigurationError, StorageError
 from hri.home import PassphraseName
 from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
+from hri.serial_numbers import serial_text
+
+_LONGEST = 1 << 20
 
 app = typer.Typer(help="The certification authority.", no_args_is_help=True)
 
@@ -114,8 +117,8 @@ def issue(
         raise ConfigurationError(
             "usage", "--evidence and --unattested exclude each other", "give one of them"
         )
-    request = _read(csr)
-    proof = _read(evidence) if evidence else None
+    request = _read(csr, "the request")
+    proof = _read(evidence, "the evidence") if evidence else None
     with state.context(unlocked=True) as opened:
         issued = issue_by_hand(
             opened, request, profile=profile, device_id=device_id, evidence=proof, unattested=unattested
@@ -123,7 +126,11 @@ def issue(
     if state.output.as_json:
         pem = issued.pem.decode("ascii")
         state.output.json(
-            {"device_id": issued.device_id, "serial_number": f"{issued.serial_number:x}", "certificate": pem}
+            {
+                "device_id": issued.device_id,
+                "serial_number": serial_text(issued.serial_number),
+                "certificate": pem,
+            }
         )
     else:
         state.output.raw(issued.pem.decode("ascii"))
@@ -153,8 +160,7 @@ def _current_crl(state: State) -> x509.CertificateRevocationList:
         return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, what: str) -> bytes:
     if str(path) == "-":
-        return sys.stdin.buffer.read()
-    with disk_errors(path):
-        return path.read_bytes()
+        return sys.stdin.buffer.read(_LONGEST)
+    return read_input(path, what)

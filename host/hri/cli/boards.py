@@ -50,10 +50,11 @@ def run(
         raise ConfigurationError("rig-missing", "mpremote is not installed", "pip install 'hri[rig]'")
     if not script.is_file():
         raise ConfigurationError("no-file", f"there is no file {script}", "name a MicroPython program")
-    where = state_of(context).port(port)
-    done = subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", where, "run", str(script)], check=False
-    )
+    state = state_of(context)
+    command = [sys.executable, "-m", "mpremote", "connect", state.port(port), "run", str(script)]
+    done = subprocess.run(command, check=False, text=True, capture_output=state.output.as_json)
+    if state.output.as_json:
+        state.output.json({"status": done.returncode, "output": done.stdout + done.stderr})
     if done.returncode:
         raise DeviceError(
             "run-failed", f"mpremote ended with status {done.returncode}", "its own words stand above"

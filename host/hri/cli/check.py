@@ -11,7 +11,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hri.ca.files import disk_errors
+from hri.ca.files import read_input
 from hri.cli.state import state_of
 from hri.context import utc_now
 from hri.errors import ConfigurationError
@@ -41,6 +41,10 @@ def verify(
     moment = _moment(at)
     leaf = _certificates(cert)
     between = _certificates(chain) if chain else []
+    if chain and not between:
+        raise ConfigurationError(
+            "no-certificates", f"{chain} holds no certificate", "give PEM, or leave --chain out for our own"
+        )
     if not leaf:
         reason = Reason(ReasonCode.MALFORMED, f"{cert} holds no certificate")
         raise typer.Exit(state.output.decision(Decision(False, None, (reason,)), str(cert)))
@@ -48,7 +52,10 @@ def verify(
         decision = check_certificate(
             opened, leaf[0], tuple(leaf[1:] + between), at=moment, purpose=Purpose[purpose.value.upper()]
         )
-    raise typer.Exit(state.output.decision(decision, decision.device_id or str(cert)))
+    status = state.output.decision(decision, decision.device_id or str(cert))
+    if decision and decision.evidence.get("unattested"):
+        state.output.note(f"  its key is of unknown origin, issued for: {decision.evidence['unattested']}")
+    raise typer.Exit(status)
 
 
 def _moment(text: str | None) -> datetime:
@@ -65,8 +72,7 @@ def _moment(text: str | None) -> datetime:
 
 def _certificates(path: Path) -> list[bytes]:
     """Return the certificates of a file as DER; what is not PEM is taken for one in DER."""
-    with disk_errors(path):
-        data = path.read_bytes()
+    data = read_input(path, "the certificate file")
     if b"-----BEGIN" not in data:
         return [data] if data else []
     try:

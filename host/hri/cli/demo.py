@@ -25,6 +25,7 @@ from hri.ca.issuance import IssueRequest
 from hri.ca.operator import OperatorKey
 from hri.cli.output import Output
 from hri.cli.state import state_of
+from hri.cli.words import STEPS
 from hri.config import load
 from hri.context import Context, utc_now
 from hri.elements.board import BoardElement
@@ -44,20 +45,6 @@ from hri.verify.decision import Decision
 _DEVICE = "device-001"
 _OTHER = "device-002"
 _CHIP = "atecc608b"
-_STEPS = {
-    "configure": "configuration written, read back and compared, all 128 bytes",
-    "lock-config": "configuration zone locked with the CRC of what was read back",
-    "personalise": "operator's and root's public keys written, all other slots cleared",
-    "lock-data": "data zone locked with the CRC of what was written",
-    "attestation-key": "attestation key born in slot 1, put on record, slot 1 locked",
-    "birth": "identity key born in slot 0; the chip signs that it was",
-    "lock-identity": "slot 0 locked: this key can never be replaced, by anyone",
-    "csr": "certificate request, signed in the chip",
-    "state": "the chip signs: this request, this key, this configuration, these locks",
-    "issue": "the CA has checked both proofs and issues",
-    "store": "certificate stored on the device and in the registry",
-    "authenticate": "a fresh challenge, answered",
-}
 Connect = Callable[[], BoardElement]
 
 
@@ -70,18 +57,23 @@ class _Stage:
     package: dict[str, bytes]
     context: Context
     links: list[SerialLink] = field(default_factory=list)
+    steps: list[dict[str, object]] = field(default_factory=list)
+    verdicts: list[dict[str, object]] = field(default_factory=list)
 
     def say(self, text: str = "") -> None:
-        self.output.out.print(text)
+        if not self.output.as_json:
+            self.output.out.print(text)
 
     def head(self, text: str) -> None:
         self.say(f"\n[bold]{text}[/bold]")
 
     def done(self, name: str, words: str, milliseconds: int) -> None:
+        self.steps.append({"name": name, "milliseconds": milliseconds})
         time = f"{milliseconds:>6,} ms" if milliseconds else ""
         self.say(f" [green]✓[/green] {name:16}{escape(words):<76}{time}")
 
     def verdict(self, who: str, *, trusted: bool, reason: str) -> None:
+        self.verdicts.append({"who": who, "trusted": trusted, "reason": reason})
         mark, word = ("[green]✓", "trusted[/green]") if trusted else ("[red]✗", "refused[/red]")
         self.say(f" {mark} {who:56}{word}  {escape(reason)}")
 
@@ -120,6 +112,8 @@ def demo(context: typer.Context) -> None:
         with _authority(folder) as authority:
             stage = _Stage(output, folder, device_package(), authority)
             _play(stage)
+            if output.as_json:
+                output.json({"steps": stage.steps, "verdicts": stage.verdicts})
 
 
 @contextmanager
@@ -179,8 +173,8 @@ def _provision(stage: _Stage, board: Board, chip: Chip) -> ProvisionResult:
         spent = board.link.answering_us
         if event.phase == "begun":
             before = spent
-        elif event.phase == "done" and event.name in _STEPS:
-            stage.done(event.name, _STEPS[event.name], round((spent - before) / 1000))
+        elif event.phase == "done" and event.name in STEPS:
+            stage.done(event.name, STEPS[event.name], round((spent - before) / 1000))
 
     result = provision(stage.connect_to(board), stage.context, device_id=_DEVICE, lock=True, on_step=on_step)
     stage.hang_up()

@@ -1,19 +1,22 @@
-"""`hri provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
+"""`hri register`, `provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
 
 from hri import authentication, lifecycle
 from hri.ca.issuance import IssuedCertificate
+from hri.cli import words
 from hri.cli.state import PortOption, State, state_of
 from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.provision import STEPS
 from hri.provision import provision as provision_board
+from hri.registration import register_device
+from hri.serial_numbers import serial_text
 from hri.steps import OnStep
 from hri.verify.decision import Decision
 
@@ -21,6 +24,28 @@ DeviceArgument = Annotated[str, typer.Argument(metavar="ID", help="Device id, se
 
 _RENEW_STEPS = ("connect", "inspect", "csr", "state", "issue", "store", "authenticate", "activate")
 _ROTATE_STEPS = ("connect", "inspect", "birth", "csr", "state", "issue", "store", "authenticate", "activate")
+
+
+def register(
+    context: typer.Context,
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="The name that the device is to have.")],
+    element: Annotated[
+        str | None,
+        typer.Option(metavar="SERIAL", help="Its chip's serial number (default: whichever comes first)."),
+    ] = None,
+) -> None:
+    """Put a device on record before it is provisioned, as provisioning.auto_enrollment: false asks for."""
+    state = state_of(context)
+    with state.context(unlocked=False) as opened:
+        device = register_device(opened, device_id, element)
+    state.output.result(
+        {
+            "device_id": device.device_id,
+            "status": device.status,
+            "element": {"type": device.element_type, "serial_number": device.element_serial},
+        },
+        f"device {device.device_id} is on record ({device.status}), chip {device.element_serial or 'any'}",
+    )
 
 
 def provision(
@@ -38,7 +63,7 @@ def provision(
     with (
         state.context(unlocked=True) as opened,
         state.connected(port, opened) as connect,
-        state.output.progress(STEPS) as on_step,
+        state.output.progress(STEPS, words.STEPS) as on_step,
     ):
         result = provision_board(connect, opened, device_id=device_id, lock=lock, on_step=on_step)
     element = result.element
@@ -52,8 +77,7 @@ def provision(
             ],
         },
         f"device {result.device_id} is provisioned",
-        f"  element  {element.type} {element.serial_number}, key in slot {element.slot}",
-        *(f"  {step.name:<16} {step.milliseconds:>8.0f} ms" for step in result.steps),
+        f"  element  {element.type} {element.serial_number}, key in slot {element.slot}: permanent",
     )
 
 
@@ -70,7 +94,16 @@ def attest(context: typer.Context, port: PortOption = None) -> None:
 def _decide(state: State, port: str | None, decide: Callable[[BoardElement, Context], Decision]) -> None:
     with state.context(unlocked=False) as opened, state.connected(port, opened) as connect:
         decision = decide(connect(), opened)
-    raise typer.Exit(state.output.decision(decision, decision.device_id or "an unknown device"))
+    status = state.output.decision(decision, decision.device_id or "an unknown device")
+    if decision and "slot" in decision.evidence and not state.output.as_json:
+        found = decision.evidence
+        state.output.result(
+            {},
+            f"  the key lives in slot {found['slot']} of {found['element_type']} {found['serial_number']}",
+            f"  it was born there, and cannot leave: configuration and locks are proved, evidence "
+            f"{found['evidence']} on record",
+        )
+    raise typer.Exit(status)
 
 
 def list_devices(
@@ -80,6 +113,7 @@ def list_devices(
 ) -> None:
     """List the devices."""
     state = state_of(context)
+    state.home.require_authority()
     with state.home.registry() as registry:
         devices = registry.devices(limit, after)
     if state.output.as_json:
@@ -103,7 +137,7 @@ def list_devices(
         (
             device.device_id,
             device.status,
-            f"{device.element_type} {device.element_serial or ''}".strip(),
+            f"{device.element_type} {device.element_serial}" if device.element_serial else "none yet",
             f"{device.last_authenticated_at:%Y-%m-%d %H:%M:%S}" if device.last_authenticated_at else "never",
         )
         for device in devices
@@ -126,6 +160,7 @@ def show(context: typer.Context, device_id: DeviceArgument) -> None:
         f"  element  {element['type']} {element['serial_number'] or ''}",
         *(
             f"  {item['state']:<10} {item['serial_number']}, slot {item['slot']}, until {item['not_after']}"
+            + (f", unattested: {item['unattested']}" if item["unattested"] else "")
             for item in report["certificates"]
         ),
         *(
@@ -138,12 +173,13 @@ def show(context: typer.Context, device_id: DeviceArgument) -> None:
 
 def renew(context: typer.Context, device_id: DeviceArgument, port: PortOption = None) -> None:
     """Give a device a new certificate for the key that it has."""
-    _replace(state_of(context), device_id, port, lifecycle.renew, _RENEW_STEPS)
+    _replace(state_of(context), device_id, port, lifecycle.renew, _RENEW_STEPS, words.STEPS)
 
 
 def rotate(context: typer.Context, device_id: DeviceArgument, port: PortOption = None) -> None:
     """Give a device a new key, born in its chip, and a certificate for it."""
-    _replace(state_of(context), device_id, port, lifecycle.rotate, _ROTATE_STEPS)
+    said = {**words.STEPS, "birth": words.NEW_KEY}
+    _replace(state_of(context), device_id, port, lifecycle.rotate, _ROTATE_STEPS, said)
 
 
 def _replace(
@@ -152,19 +188,21 @@ def _replace(
     port: str | None,
     use_case: Callable[..., IssuedCertificate],
     names: tuple[str, ...],
+    said: Mapping[str, str],
 ) -> None:
     with (
         state.context(unlocked=True) as opened,
         state.connected(port, opened) as connect,
-        state.output.progress(names) as on_step,
+        state.output.progress(names, said) as on_step,
     ):
         watcher: OnStep = on_step
         issued = use_case(connect, opened, device_id, on_step=watcher)
         lifecycle.publish_crl(opened, state.home.crl_path().parent)
     pem = issued.pem.decode("ascii")
     state.output.result(
-        {"device_id": device_id, "serial_number": f"{issued.serial_number:x}", "certificate": pem},
-        f"device {device_id} has certificate {issued.serial_number:x}, until {issued.not_after:%Y-%m-%d}",
+        {"device_id": device_id, "serial_number": serial_text(issued.serial_number), "certificate": pem},
+        f"device {device_id} has a new certificate, until {issued.not_after:%Y-%m-%d}",
+        f"  serial number {serial_text(issued.serial_number)}",
     )
 
 
@@ -181,8 +219,9 @@ def revoke(
         {
             "device_id": device_id,
             "reason": reason,
-            "certificates": [f"{record.serial_number:x}" for record in listed],
+            "certificates": [serial_text(record.serial_number) for record in listed],
             "crl": str(state.home.crl_path()),
         },
-        f"device {device_id} is revoked ({reason}); {len(listed)} certificates in {state.home.crl_path()}",
+        f"device {device_id} is revoked ({reason}), with {len(listed)} certificates of its own",
+        f"  revocation list: {state.home.crl_path()}",
     )

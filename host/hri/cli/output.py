@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,14 +17,17 @@ from hri.errors import HriError
 from hri.steps import OnStep, StepEvent
 from hri.verify.decision import Decision
 
+_NO_WORDS: Mapping[str, str] = {}
+
 
 class Output:
     """Standard output for results, standard error for everything else."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        # At a terminal lines are folded between words; for a pipe or a file they stay whole.
+        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
     def result(self, document: Mapping[str, Any], *words: str) -> None:
         """Give the result of a command: the document with --json, else the words, one line each."""
@@ -53,8 +57,17 @@ class Output:
             self.err.print(f"[yellow]warning[/yellow] {_escaped(text)}")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table."""
-        table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+        """Print a table; nothing in it is ever cut off."""
+        if not self.out.is_terminal:
+            lines = [tuple(headings), *(tuple(row) for row in rows)]
+            widths = [max(len(line[at]) for line in lines) for at in range(len(headings))]
+            for line in lines:
+                cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+                print("  ".join(cells).rstrip())
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
         for row in rows:
             table.add_row(*(_escaped(cell) for cell in row))
         self.out.print(table)
@@ -80,21 +93,45 @@ class Output:
         return 0 if decision else 1
 
     @contextmanager
-    def progress(self, names: Sequence[str]) -> Iterator[OnStep]:
-        """Show a progress bar over named steps on standard error, at a terminal; yields what to tell them."""
-        if self.as_json or not self.err.is_terminal:
+    def progress(self, names: Sequence[str], words: Mapping[str, str] = _NO_WORDS) -> Iterator[OnStep]:
+        """Say on standard error, in their `words`, which steps are done, with a progress bar at a terminal.
+
+        Yields what to tell of each step.
+        """
+        if self.as_json:
             yield _silent
+            return
+        started = 0.0
+
+        def done(event: StepEvent) -> None:
+            if event.name in words:
+                spent = round((time.monotonic() - started) * 1000)
+                self.err.print(f" [green]✓[/green] {event.name:16}{_escaped(words[event.name])}  {spent} ms")
+
+        if not self.err.is_terminal:
+
+            def tell(event: StepEvent) -> None:
+                nonlocal started
+                if event.phase == "begun":
+                    started = time.monotonic()
+                elif event.phase == "done":
+                    done(event)
+
+            yield tell
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.err, transient=True) as progress:
             task = progress.add_task("", total=len(names))
 
             def on_step(event: StepEvent) -> None:
+                nonlocal started
                 if event.phase == "begun":
+                    started = time.monotonic()
                     at = names.index(event.name) if event.name in names else None
                     progress.update(task, description=event.name, completed=at)
                 elif event.phase == "done":
                     progress.advance(task)
+                    done(event)
 
             yield on_step
 

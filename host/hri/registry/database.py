@@ -149,10 +149,11 @@ class Database:
         # The low byte is the primary code (sqlite.org/rescode.html).
         known = _SQLITE_FAULTS.get(number & 0xFF) if isinstance(number, int) else None
         if known is None:
-            what = f"it failed ({type(original).__name__})"
+            why = original.strerror if isinstance(original, OSError) else None
+            what = (why or f"it failed ({type(original).__name__})").lower()
             known = ("database-unreachable", what, "check that the database can be reached, then try again")
         code, what, hint = known
-        _log.error("registry failed", database=self._name, code=code, error=str(original))
+        _log.info("registry failed", database=self._name, code=code, error=str(original))
         return StorageError(code, f"the registry {self._name}: {what}", hint)
 
     def _prepare(self, url: URL) -> None:

@@ -14,7 +14,7 @@ from hri.registry.database import Database, from_micros, maybe_from_micros, to_m
 from hri.registry.records import Device
 from hri.registry.schema import device
 
-_STATUSES = ("provisioning", "active", "revoked")
+_STATUSES = ("registered", "provisioning", "active", "revoked")
 
 
 class Devices(Database):
@@ -23,8 +23,8 @@ class Devices(Database):
     def upsert_device(self, new: Device) -> Device:
         """Add a device, or bring what is known of it up to date; returns it as it is now recorded.
 
-        A device keeps its date of creation and its chip, and its status only moves forward (provisioning,
-        active, revoked); a member that is None leaves what is recorded.
+        A device keeps its date of creation and its chip, and its status only moves forward
+        (registered, provisioning, active, revoked); a member that is None leaves what is recorded.
 
         Raises PolicyRefusal where its chip is another than recorded, or is another device's.
         """

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-DeviceStatus = Literal["provisioning", "active", "revoked"]
+DeviceStatus = Literal["registered", "provisioning", "active", "revoked"]
 CertificateState = Literal["issued", "active", "superseded", "revoked"]
 EndorsementKind = Literal["station-first-seen", "vendor-manifest"]
 EvidenceKind = Literal["birth", "state", "authentication"]

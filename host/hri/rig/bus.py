@@ -6,6 +6,7 @@ section "Wake" (SDA low for at least 60 us).
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -67,6 +68,22 @@ class Target(Protocol):
         """Lose and regain the supply."""
 
 
+class Disturbance(Protocol):
+    """What may take the bus away from the controller; :class:`hri.rig.bus_line.BusLine` is the one."""
+
+    def seize(self, repeated: bool) -> Target | None:
+        """Return who answers a start in place of the targets, None where the bus is free."""
+
+    def lets_wake(self) -> bool:
+        """Return whether a wake pulse reaches the targets."""
+
+    def clocked(self, pulses: int) -> None:
+        """See SCL pulses outside any transaction."""
+
+    def power_cycled(self) -> None:
+        """See the supply go and come back."""
+
+
 class Event(NamedTuple):
     """One thing that happened on the bus.
 
@@ -107,15 +124,28 @@ class Bus:
     ``scl_hz`` is set by the controller before a transaction; it decides only how long the byte 0x00 on the
     wire keeps SDA low. The bus takes no time of its own: whoever drives it delays by the SCL period where
     time is measured.
+
+    One thread drives it; others may look, arm faults and cut the power while they hold ``exclusive``.
     """
 
     def __init__(self, targets: Iterable[Target] = (), *, clock: Clock | None = None) -> None:
-        self.targets: list[Target] = list(targets)
+        self.targets: list[Target] = []
         self.scl_hz = 100_000
         self.clock: Clock = clock if clock is not None else MonotonicClock()
         self.counters = Counters()
         self.observer: Callable[[Event], None] | None = None
+        self.disturbance: Disturbance | None = None
+        self.exclusive = threading.RLock()
         self._active: list[Target] = []
+        for target in targets:
+            self.connect(target)
+
+    def connect(self, target: Target) -> None:
+        """Put one more target on the bus; one with a method ``connected`` is told which bus it is."""
+        self.targets.append(target)
+        connected = getattr(target, "connected", None)
+        if connected is not None:
+            connected(self)
 
     def _note(self, kind: str, value: int, ok: bool = True) -> None:
         if self.observer is not None:
@@ -127,11 +157,19 @@ class Bus:
 
     def wake_pulse(self, low_us: float) -> None:
         """Hold SDA low for ``low_us`` microseconds."""
-        if low_us >= WAKE_LOW_US:
-            self.counters.wakes += 1
-        self._note("wake", int(low_us))
-        for target in self.targets:
-            target.wake_pulse(low_us)
+        with self.exclusive:
+            if low_us >= WAKE_LOW_US:
+                self.counters.wakes += 1
+            self._note("wake", int(low_us))
+            if self.disturbance is None or self.disturbance.lets_wake():
+                for target in self.targets:
+                    target.wake_pulse(low_us)
+
+    def clock_pulses(self, count: int = 9) -> None:
+        """Clock SCL ``count`` times outside any transaction, to clear a stuck bus (UM10204, 3.1.16)."""
+        with self.exclusive:
+            if self.disturbance is not None:
+                self.disturbance.clocked(count)
 
     def start(self, address: int, read: bool) -> bool:
         """Send a (repeated) start and a 7-bit address; return whether any target acknowledged.
@@ -139,18 +177,26 @@ class Bus:
         Writing to address 0x00 keeps SDA low for the eight bits of the address byte, which is the usual way
         to wake an ATECC; nobody acknowledges it. At 400 kHz that is 20 us and wakes nobody.
         """
-        self.counters.transfers += 1
-        self.counters.bytes += 1
-        if address == 0 and not read:
-            self._active = []
-            self._note("start", 0, False)
-            self.wake_pulse(8_000_000 / self.scl_hz)
-            return False
-        self._active = [target for target in self.targets if target.start(address, read)]
-        acknowledged = bool(self._active)
-        if self.observer is not None:
-            self._note("start", address << 1 | read, acknowledged)
-        return acknowledged
+        with self.exclusive:
+            self.counters.transfers += 1
+            self.counters.bytes += 1
+            if self.disturbance is not None:
+                seized = self.disturbance.seize(bool(self._active))
+                if seized is not None:
+                    self._active = [seized]
+                    acknowledged = seized.start(address, read)
+                    self._note("start", address << 1 | read, acknowledged)
+                    return acknowledged
+            if address == 0 and not read:
+                self._active = []
+                self._note("start", 0, False)
+                self.wake_pulse(8_000_000 / self.scl_hz)
+                return False
+            self._active = [target for target in self.targets if target.start(address, read)]
+            acknowledged = bool(self._active)
+            if self.observer is not None:
+                self._note("start", address << 1 | read, acknowledged)
+            return acknowledged
 
     def write_byte(self, value: int) -> bool:
         """Send one byte; return whether any addressed target acknowledged it."""
@@ -176,18 +222,22 @@ class Bus:
 
     def stop(self) -> None:
         """End the transaction. Targets that were not addressed do not see it."""
-        active, self._active = self._active, []
-        for target in active:
-            target.stop()
-        if self.observer is not None:
-            self._note("stop", 0)
+        with self.exclusive:
+            active, self._active = self._active, []
+            for target in active:
+                target.stop()
+            if self.observer is not None:
+                self._note("stop", 0)
 
     def power_cycle(self) -> None:
         """Cut and restore the supply of every target."""
-        self._active = []
-        self._note("power", 0)
-        for target in self.targets:
-            target.power_cycle()
+        with self.exclusive:
+            self._active = []
+            self._note("power", 0)
+            if self.disturbance is not None:
+                self.disturbance.power_cycled()
+            for target in self.targets:
+                target.power_cycle()
 
     def write(self, address: int, payload: bytes) -> int:
         """Write ``payload`` in one transaction; return ACK, ADDRESS_NACK or DATA_NACK."""

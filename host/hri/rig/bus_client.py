@@ -26,10 +26,10 @@ class RemoteBus:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _receive(self, length: int) -> bytes:
-        received = self._socket.recv(length) if length else b""
-        while len(received) < length:
-            more = self._socket.recv(length - len(received))
+    def _receive(self, least: int, expected: int, received: bytes = b"") -> bytes:
+        """Return ``least`` bytes or more; asking for all that are expected saves a call for most replies."""
+        while len(received) < least:
+            more = self._socket.recv(expected - len(received))
             if not more:
                 raise ConnectionError("the bus server closed the connection")
             received += more
@@ -37,8 +37,11 @@ class RemoteBus:
 
     def _call(self, op: bytes, address: int, length: int, payload: bytes = b"") -> tuple[int, bytes]:
         self._socket.sendall(_HEADER.pack(op, address, length) + payload)
-        status, size = _REPLY.unpack(self._receive(_REPLY.size))
-        return status, self._receive(size)
+        expected = _REPLY.size + (0 if payload else length)
+        reply = self._receive(_REPLY.size, expected)
+        status, size = _REPLY.unpack_from(reply)
+        end = _REPLY.size + size
+        return status, self._receive(end, end, reply)[_REPLY.size :]
 
     def write(self, address: int, payload: bytes) -> int:
         """Write ``payload``; return ACK, ADDRESS_NACK or DATA_NACK of :mod:`hri.rig.bus`."""

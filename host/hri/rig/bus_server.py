@@ -5,12 +5,11 @@ The format is the table "I2C bus over TCP" of ``docs/virtual-atecc.md``.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
-import threading
 
 from hri.rig.bus import WAKE_LOW_US, Bus
+from hri.rig.tcp_server import TcpServer
 
 _HEADER = struct.Struct(">cBH")
 _REPLY = struct.Struct(">BH")
@@ -31,42 +30,21 @@ class BusServer:
 
     def __init__(self, bus: Bus, host: str = "127.0.0.1", port: int = 0) -> None:
         self._bus = bus
-        self._bus_lock = threading.Lock()
-        self._clients: dict[socket.socket, threading.Thread] = {}
-        self._clients_lock = threading.Lock()
-        self._stopping = False
-        self._acceptor: threading.Thread | None = None
+        self._server = TcpServer(host, port, self._serve, name="bus")
         self.failure: Exception | None = None
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=16)
-        name = self._listener.getsockname()
-        self._address = (str(name[0]), int(name[1]))
 
     @property
     def address(self) -> tuple[str, int]:
         """The host and the port it listens on."""
-        return self._address
+        return self._server.address
 
     def start(self) -> None:
         """Begin to accept clients, in threads of its own."""
-        self._acceptor = threading.Thread(target=self._accept, name="bus-server", daemon=True)
-        self._acceptor.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Disconnect every client and stop listening; safe to call twice."""
-        with self._clients_lock:
-            self._stopping = True
-            clients = dict(self._clients)
-        # A blocked accept() is not woken by close() everywhere; shutdown() does it on Linux.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for client in clients:
-            with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-        for thread in (self._acceptor, *clients.values()):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(timeout=5)
+        self._server.stop()
 
     def __enter__(self) -> BusServer:
         self.start()
@@ -74,21 +52,6 @@ class BusServer:
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            thread = threading.Thread(target=self._serve, args=(client,), name="bus-client", daemon=True)
-            with self._clients_lock:
-                if self._stopping:
-                    client.close()
-                    return
-                self._clients[client] = thread
-            thread.start()
 
     def _serve(self, client: socket.socket) -> None:
         pending = b""
@@ -101,10 +64,6 @@ class BusServer:
             pass
         except Exception as failure:  # noqa: BLE001 - a broken target must not take the server down
             self.failure = failure
-        finally:
-            client.close()
-            with self._clients_lock:
-                self._clients.pop(client, None)
 
     def _answer(self, received: bytes) -> tuple[bytes, bytes]:
         """Run every whole request in ``received``; return the replies and what is left over."""
@@ -129,7 +88,7 @@ class BusServer:
         if address > 0x7F:
             raise _Malformed
         bus = self._bus
-        with self._bus_lock:
+        with bus.exclusive:
             if op == b"W":
                 return _STATUS_ONLY[bus.write(address, payload)]
             if op == b"R":

@@ -23,6 +23,8 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from hri.serial_numbers import serial_text
+
 from . import leaf as rules
 from .cose import MalformedError
 from .decision import Decision, Reason, ReasonCode
@@ -183,7 +185,7 @@ def describe(leaf: Leaf | None) -> dict[str, str]:
     if leaf is None:
         return {}
     return {
-        "certificate_serial_number": f"{leaf.certificate.serial_number:x}",
+        "certificate_serial_number": serial_text(leaf.certificate.serial_number),
         "certificate_sha256": sha256(leaf.certificate.public_bytes(Encoding.DER)).hexdigest(),
         "not_after": leaf.not_after.isoformat(),
     }

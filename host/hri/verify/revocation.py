@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
+from hri.serial_numbers import serial_text
+
 from .cose import MalformedError
 from .decision import Reason, ReasonCode
 
@@ -88,12 +90,15 @@ def not_revoked(
     # Revocation is for good: an authentic list that names the certificate counts whatever its dates.
     if any(entry.lists(certificate) for entry in concerned):
         return Reason(
-            ReasonCode.REVOKED, f"certificate {certificate.serial_number:x} was revoked by its issuer"
+            ReasonCode.REVOKED,
+            f"certificate {serial_text(certificate.serial_number)} was revoked by its issuer",
         )
     if policy is RevocationPolicy.FAIL_OPEN or any(entry.is_current(at) for entry in concerned):
         return None
     why = "the issuer's CRL is out of date" if concerned else "there is no authentic CRL of its issuer"
-    return Reason(ReasonCode.REVOCATION_UNKNOWN, f"certificate {certificate.serial_number:x}: {why}")
+    return Reason(
+        ReasonCode.REVOCATION_UNKNOWN, f"certificate {serial_text(certificate.serial_number)}: {why}"
+    )
 
 
 def authority_not_revoked(

@@ -273,7 +273,9 @@ def test_global_options_may_stand_anywhere(hri, tmp_path):
         (("no-such-command",), 2, "usage"),
         (("provision", "--no-such-option"), 2, "usage"),
         (("revoke", "d1", "--reason", "boredom"), 2, "bad-reason"),
-        (("verify", "--cert", "/no/such/file"), 3, "storage"),
+        (("verify", "--cert", "/no/such/file"), 2, "no-file"),
+        (("verify", "--cert", "/dev/zero"), 2, "file-too-long"),
+        (("ca", "issue", "--csr", "/etc"), 2, "no-file"),
         (("verify", "--cert", "/dev/null", "--at", "soon"), 2, "bad-time"),
         (("provision", "--port", "/dev/null", "--device-id", "../x"), 2, "bad-device-id"),
         (("rig", "bus", "--listen", "nowhere"), 2, "bad-address"),
@@ -345,6 +347,7 @@ def test_an_interrupt_ends_in_one_line(hri, monkeypatch):
     def interrupt(_self):
         raise KeyboardInterrupt
 
+    hri("ca", "init")
     monkeypatch.setattr(Home, "registry", interrupt)
 
     ran = hri("--json", "list")
@@ -355,8 +358,23 @@ def test_an_interrupt_ends_in_one_line(hri, monkeypatch):
 def test_a_fault_of_ours_is_one_line_too(hri, monkeypatch):
     from hri.home import Home
 
+    hri("ca", "init")
     monkeypatch.setattr(Home, "registry", lambda _self: json.loads("{"))
 
     ran = hri("--json", "list")
 
     assert (ran.status, ran.error["code"]) == (3, "internal")
+
+
+def test_a_closed_line_provisions_what_was_registered(hri, port, board, tmp_path):
+    hri("ca", "init")
+    (tmp_path / "home/config.yaml").write_text("identity:\n  provisioning:\n    auto_enrollment: false\n")
+
+    before = hri("--json", "provision", "--port", port, "--device-id", "d1", "--lock")
+    listed = hri("--json", "register", "d1", "--element", board.serial.hex())
+    after = hri("--json", "provision", "--port", port, "--lock")
+
+    assert (before.status, before.error["code"]) == (1, "not-registered")
+    assert "hri register" in before.error["hint"]
+    assert (listed.status, listed.json["status"]) == (0, "registered")
+    assert (after.status, after.json["device_id"]) == (0, "d1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from hri.config import Config, load
-from hri.errors import ConfigurationError, StorageError
+from hri.errors import ConfigurationError
 
 MISSION = Path(__file__).parents[2] / "vectors" / "mission.yaml"
 
@@ -253,7 +254,17 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         load(tmp_path / "config.yaml", {})
 
     assert "config.yaml" in refused.value.message
+
+
+def test_the_document_names_every_key_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.M))
+    keys = set()
+    for name, field in Config.model_fields.items():
+        section = getattr(field.annotation, "model_fields", None)
+        keys |= {f"{name}.{key}" for key in section} if section else {name}
+    assert documented == keys - {"warnings"}

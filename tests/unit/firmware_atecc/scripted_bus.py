@@ -104,7 +104,8 @@ class ScriptedBus:
             raise OSError(5)
 
     def write(self, address, buf):
-        self._find(address)
+        if address != self._address:
+            raise OSError(5)
         step = self._next()
         if step is None or step[0] == "busy":
             raise OSError(5)
@@ -115,7 +116,8 @@ class ScriptedBus:
             raise OSError(5)
 
     def read_into(self, address, buf):
-        self._find(address)
+        if address != self._address:
+            raise OSError(5)
         self.reads += 1
         step = self._next()
         if step is not None and step[0] == "busy":

@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from hri_device.ports import circuitpython, cpython, reset
+from hri_device.ports import circuitpython, cpython, reset_words
 from hri_device.ports.console import Console
 
 
@@ -104,7 +104,7 @@ def test_micropython_switches_the_consoles_ctrl_c(micropython):
 @pytest.mark.parametrize(("value", "words"), [(1, "power-on"), (4, "soft reset"), (9, "unknown")])
 def test_a_reset_cause_is_told_in_words(value, words):
     machine = SimpleNamespace(reset_cause=lambda: value, PWRON_RESET=1, SOFT_RESET=4)
-    assert reset.cause(machine) == words
+    assert reset_words(machine) == words
 
 
 # CircuitPython

@@ -54,7 +54,7 @@ def test_a_second_pulse_wakes_a_chip_that_missed_the_first():
 def test_where_no_chip_is_that_is_said_soon():
     bus = ScriptedBus()
     start = bus.now
-    with pytest.raises(BusError, match="no chip acknowledges at address 60") as refused:
+    with pytest.raises(BusError, match="no chip at address 60") as refused:
         ATECC608(bus).revision()
     assert not refused.value.busy
     assert bus.now - start < 100
@@ -89,6 +89,29 @@ def test_a_chip_that_fails_its_self_test_on_waking_says_so():
 def test_the_element_is_told_apart_by_its_address():
     bus = ScriptedBus(awake(), exchange(_INFO, reply(_REVISION)), SLEEP, address=0x35)
     assert ATECC608(bus, 0x35).revision() == _REVISION
+
+
+@pytest.mark.parametrize("address", [0x60, 0x35, 0x36])
+def test_without_an_address_the_chip_is_found_where_it_may_be(address):
+    bus = ScriptedBus(
+        awake(), exchange(_INFO, reply(_REVISION)), SLEEP,
+        awake(), exchange(_INFO, reply(_REVISION)), SLEEP,
+        address=address,
+    )  # fmt: skip
+    element = ATECC608(bus)
+    assert element.revision() == _REVISION
+    spent = bus.now
+    assert element.revision() == _REVISION
+    assert bus.left == []
+    # The second time it is known where: the first look is at the right address.
+    assert bus.now - spent <= 2
+
+
+def test_a_given_address_is_the_only_one_looked_at():
+    bus = ScriptedBus(*[pulse()] * 100, address=0x35)
+    with pytest.raises(BusError, match="no chip at address 60"):
+        ATECC608(bus, 0x60).revision()
+    assert bus.reads == 0
 
 
 # Polling

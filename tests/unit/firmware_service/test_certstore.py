@@ -10,6 +10,7 @@ from hri_device import certstore
 from hri_device.certstore import DamagedError, FileStore, Record
 from hri_device.chipstore import ChipStore
 from hri_device.errors import CommandError
+from hri_device.nvmstore import NvmStore
 from hri_device.request import Refusal
 from unit.firmware_service.fake_element import FakeElement
 
@@ -264,3 +265,33 @@ def test_a_cut_between_the_chip_writes_is_noticed():
         ChipStore(element).load()
     FakeElement.write_slot(element, *writes[1])
     assert ChipStore(element).load().certificate == b"\x31" * 301
+
+
+@pytest.mark.parametrize("fresh", [b"\0", b"\xff"])
+def test_the_microcontrollers_own_bytes_keep_a_record(fresh):
+    nvm = bytearray(fresh * 4096)
+    assert NvmStore(nvm).load() is None
+    NvmStore(nvm).save(OLD)
+    assert _same(NvmStore(nvm).load(), OLD)
+    NvmStore(nvm).save(SMALL)
+    assert _same(NvmStore(nvm).load(), SMALL)
+    assert len(nvm) == 4096
+
+
+def test_a_record_longer_than_the_bytes_leaves_the_old_one():
+    nvm = bytearray(8 + len(SMALL.encode()))
+    NvmStore(nvm).save(SMALL)
+    with pytest.raises(Refusal) as caught:
+        NvmStore(nvm).save(OLD)
+    assert caught.value.code == "too-long"
+    assert _same(NvmStore(nvm).load(), SMALL)
+
+
+def test_damage_in_the_microcontrollers_bytes_is_noticed():
+    nvm = bytearray(1024)
+    NvmStore(nvm).save(SMALL)
+    for place in range(2, 8 + len(SMALL.encode())):
+        nvm[place] ^= 0x81
+        with pytest.raises(DamagedError):
+            NvmStore(nvm).load()
+        nvm[place] ^= 0x81

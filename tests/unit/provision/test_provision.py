@@ -2,16 +2,18 @@
 
 import dataclasses
 import hashlib
+import itertools
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hri.config import Config, ProvisioningConfig, SecurityConfig
 from hri.elements.board import BoardElement
-from hri.errors import DeviceError, PolicyRefusal
+from hri.errors import ConfigurationError, DeviceError, PolicyRefusal
 from hri.link import DeviceRefused
 from hri.personalisation import LockRequired
 from hri.provision import STEPS, provision
+from hri.registration import register_device
 from unit.provision.soft_board import SoftBoard
 
 
@@ -22,6 +24,12 @@ def derived_id(key) -> str:
 
 def with_config(context, **sections):
     return dataclasses.replace(context, config=Config(**sections))
+
+
+def iter_clock(start, step):
+    """A clock that goes on by `step` at every look."""
+    moments = (start + number * step for number in itertools.count())
+    return lambda: next(moments)
 
 
 def refusal_code(connect, context, **options) -> str:
@@ -163,14 +171,41 @@ def test_a_name_keeps_its_chip_for_life(connect, context):
 
 
 def test_without_auto_enrollment_only_registered_devices_are_provisioned(board, connect, context):
-    from hri.registry import Device
-
     closed = with_config(context, provisioning=ProvisioningConfig(auto_enrollment=False))
     assert refusal_code(connect, closed, device_id="press-07", lock=True) == "not-registered"
     assert board.changes == []
-    context.registry.upsert_device(Device("press-07", "atecc608", None, "provisioning", None, context.now()))
+    assert register_device(closed, "press-07").status == "registered"
 
     assert provision(connect, closed, device_id="press-07", lock=True).device_id == "press-07"
+    assert closed.registry.device("press-07").status == "active"
+
+
+def test_a_device_registered_with_its_chip_needs_no_name_at_the_line(board, connect, context):
+    closed = with_config(context, provisioning=ProvisioningConfig(auto_enrollment=False))
+    register_device(closed, "press-07", board.serial.hex().upper())
+
+    assert provision(connect, closed, lock=True).device_id == "press-07"
+
+
+def test_registering_again_changes_nothing_and_never_moves_a_chip(board, context):
+    first = register_device(context, "press-07", board.serial.hex())
+
+    assert register_device(context, "press-07") == first
+    with pytest.raises(PolicyRefusal) as another_chip:
+        register_device(context, "press-07", "0123aabbccddee02ee")
+    assert another_chip.value.code == "device-element-conflict"
+    with pytest.raises(PolicyRefusal) as another_name:
+        register_device(context, "press-08", board.serial.hex())
+    assert another_name.value.code == "element-conflict"
+    assert context.registry.device("press-08") is None
+
+
+@pytest.mark.parametrize("serial", ["", "0123", "0123aabbccddee02eg", "0123aabbccddee02ee00"])
+def test_a_serial_number_that_is_none_is_refused(context, serial):
+    with pytest.raises(ConfigurationError) as refused:
+        register_device(context, "press-07", serial)
+    assert refused.value.code == "bad-serial-number"
+    assert context.registry.device("press-07") is None
 
 
 def test_two_provisioners_of_one_chip_are_told_of_each_other(board, connect, context):
@@ -222,11 +257,45 @@ def test_without_required_attestation_the_verdict_is_kept_but_does_not_stop(boar
     assert context.registry.device(result.device_id).status == "active"
 
 
-def test_a_chip_first_seen_here_does_not_count_where_policy_does_not_name_it(connect, context):
+def test_a_chip_first_seen_here_does_not_count_where_policy_does_not_name_it(board, connect, context):
     strict = with_config(context, security=SecurityConfig(accept_first_seen=False))
 
-    with pytest.raises(PolicyRefusal, match="endorsement-not-accepted"):
-        provision(connect, strict, lock=True)
+    for lock in (False, True):
+        assert refusal_code(connect, strict, lock=lock) == "unendorsed"
+    assert board.changes == []
+
+
+def test_a_birth_that_policy_refused_counts_once_policy_accepts_it(board, connect, context):
+    """The chip may be locked by then: what is proved must not be lost for a rule that was changed."""
+
+    def turn_strict(_number, op, when):
+        if (op, when) == ("key.generate", "before"):
+            object.__setattr__(strict.config, "security", SecurityConfig(accept_first_seen=False))
+
+    strict = with_config(context, security=SecurityConfig())
+    board.cut = turn_strict
+    assert refusal_code(connect, strict, device_id="d1", lock=True) == "birth-refused"
+    board.cut = lambda *_: None
+
+    assert provision(connect, context, device_id="d1", lock=True).device_id == "d1"
+    kept = context.registry.evidence("d1", kind="birth")
+    assert [record.verdict["trusted"] for record in kept] == [False, True]
+    assert kept[1].verdict["appraised_again"] == kept[0].id
+    assert kept[1].cose == kept[0].cose
+
+
+def test_a_birth_that_came_too_late_never_counts(connect, context):
+    late = dataclasses.replace(context, now=iter_clock(context.now(), context.challenge_ttl))
+    assert refusal_code(connect, late, device_id="d1", lock=True) == "birth-refused"
+    (first,) = context.registry.evidence("d1", kind="birth")
+    assert "challenge-expired" in {reason["code"] for reason in first.verdict["reasons"]}
+
+    provision(connect, context, device_id="d1", lock=True)
+
+    # A new key was born, and the late one's evidence was not looked at again.
+    births = context.registry.evidence("d1", kind="birth")
+    assert [record.verdict["trusted"] for record in births] == [False, True]
+    assert births[1].cose != first.cose
 
 
 def test_a_swapped_board_is_refused_not_configured(board, connect, context):

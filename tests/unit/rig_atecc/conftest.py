@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from hri.rig.atecc import Chip, open_chip
+from hri.rig.atecc import Chip, Snapshot, open_chip
 from hri.rig.bus import Bus, ManualClock
 
 ADDRESS = 0x60
@@ -145,6 +145,11 @@ class Wire:
         self.lock_data(contents)
         self.fresh_session()
 
+    def identified(self, opcode: int, param1: int, param2: int) -> bytes:
+        """Return opcode, parameters, SN[8] and SN[0:2], the T of the message tables."""
+        serial = self.chip.serial_number
+        return bytes((opcode, param1, param2 & 0xFF, param2 >> 8)) + serial[8:9] + serial[:2]
+
     def random_nonce(self, number: bytes = bytes(20)) -> bytes:
         """Run Nonce in random mode and return the TempKey it leaves."""
         random_out = self.call(0x16, 0x00, 0, number)
@@ -180,3 +185,46 @@ def locked(make_wire: Callable[..., Wire]) -> Wire:
     made = make_wire()
     made.personalise()
     return made
+
+
+# Any other slot of a personalised chip: never written, never read, other data.
+_CLOSED = (0x8F8F, 0x001C)
+
+
+@pytest.fixture
+def personalised(make_wire: Callable[..., Wire]) -> Callable[..., Wire]:
+    """Make a chip with both zones locked, its slots and other configuration bytes as given, awake.
+
+    ``slots`` are SlotConfig and KeyConfig by slot, ``contents`` what they hold, ``scalars`` private keys and
+    ``config`` single bytes of the configuration zone.
+    """
+
+    def make(
+        slots: dict[int, tuple[int, int]],
+        contents: dict[int, bytes] | None = None,
+        *,
+        scalars: dict[int, int] | None = None,
+        config: dict[int, int] | None = None,
+        otp: bytes = bytes(range(64)),
+        locked: bool = True,
+        **options: object,
+    ) -> Wire:
+        wire = make_wire(**options)
+        zone = bytearray(wire.chip.eeprom.config)
+        for slot in range(16):
+            slot_config, key_config = slots.get(slot, _CLOSED)
+            zone[20 + 2 * slot : 22 + 2 * slot] = slot_config.to_bytes(2, "little")
+            zone[96 + 2 * slot : 98 + 2 * slot] = key_config.to_bytes(2, "little")
+        zone[13], zone[86], zone[87] = 1, 0 if locked else 0x55, 0
+        for at, value in (config or {}).items():
+            zone[at] = value
+        held = [bytes((0xF0 | slot,)) * size for slot, size in enumerate(SLOT_SIZES)]
+        for slot, content in (contents or {}).items():
+            held[slot] = content + held[slot][len(content) :]
+        for slot, scalar in (scalars or {}).items():
+            held[slot] = bytes(4) + scalar.to_bytes(32, "big") + held[slot][36:]
+        wire.chip.unsafe_load(Snapshot(bytes(zone), otp, tuple(held)))
+        wire.wake()
+        return wire
+
+    return make

@@ -74,6 +74,8 @@ def test_genkey_is_refused_before_the_configuration_lock(wire):
     assert wire.call(0x40, 0x04, 0) == EXECUTION
 
 
+@pytest.mark.covers("GenKey", "create")
+@pytest.mark.covers("GenKey", "public key")
 def test_genkey_makes_a_key_and_gives_its_public_half_again(locked):
     public_key = locked.call(0x40, 0x04, IDENTITY)
     assert len(public_key) == 64
@@ -147,6 +149,7 @@ def test_without_pub_info_the_public_key_is_shown_once_only(make_wire):
     assert wire.call(0x40, 0x00, 0) == EXECUTION
 
 
+@pytest.mark.covers("Sign", "external, TempKey")
 def test_sign_external_signs_tempkey_once(locked):
     public_key, digest = locked.call(0x40, 0x04, IDENTITY), hashlib.sha256(b"message").digest()
     locked.fixed_nonce(digest)
@@ -154,6 +157,7 @@ def test_sign_external_signs_tempkey_once(locked):
     assert locked.call(0x41, 0x80, IDENTITY) == EXECUTION
 
 
+@pytest.mark.covers("Sign", "external, message digest buffer")
 def test_sign_external_can_take_the_message_digest_buffer(locked):
     public_key, digest = locked.call(0x40, 0x04, IDENTITY), hashlib.sha256(b"message").digest()
     assert locked.call(0x41, 0xA0, IDENTITY) == EXECUTION
@@ -185,6 +189,9 @@ def test_sign_checks_its_form(locked, mode):
     assert locked.call(0x41, mode, 0) == PARSE
 
 
+@pytest.mark.covers("GenKey", "create, digest")
+@pytest.mark.covers("Sign", "internal, full serial number")
+@pytest.mark.covers("Nonce", "random, seed update")
 def test_a_birth_is_signed_as_published(locked):
     attestation_key = locked.call(0x40, 0x04, ATTESTATION)
     tempkey = locked.random_nonce(b"the verifier's bytes")
@@ -195,6 +202,8 @@ def test_a_birth_is_signed_as_published(locked):
     assert signed_by(attestation_key, signature, message)
 
 
+@pytest.mark.covers("GenKey", "public key, digest")
+@pytest.mark.covers("GenDig", "config")
 def test_a_state_over_the_whole_configuration_is_signed_as_published(locked):
     attestation_key = locked.call(0x40, 0x04, ATTESTATION)
     public_key = locked.call(0x40, 0x04, IDENTITY)
@@ -217,6 +226,7 @@ def test_a_state_over_the_whole_configuration_is_signed_as_published(locked):
     assert signed_by(attestation_key, signature, message)
 
 
+@pytest.mark.covers("Sign", "internal")
 def test_without_bit_6_the_message_leaves_out_most_of_the_serial_number(locked):
     attestation_key = locked.call(0x40, 0x04, ATTESTATION)
     tempkey = locked.random_nonce()
@@ -255,6 +265,7 @@ def test_genkey_without_digest_leaves_tempkey_alone(locked):
     assert locked.call(0x30, 2) == b"\x10\x80\0\0"
 
 
+@pytest.mark.covers("GenKey", "digest of a stored public key")
 def test_genkey_mode_10_hashes_the_callers_bytes_and_shows_its_own_slot(locked):
     """The caller may write 0C 00 00 into the digest, but the flags name slot 11, not slot 0."""
     attestation_key = locked.call(0x40, 0x04, ATTESTATION)
@@ -274,6 +285,51 @@ def test_genkey_mode_10_is_refused_for_a_private_slot(locked):
     locked.call(0x40, 0x04, IDENTITY)
     locked.random_nonce()
     assert locked.call(0x40, 0x10, IDENTITY, b"\x0c\0\0") == EXECUTION
+
+
+@pytest.mark.parametrize(
+    ("from_buffer", "mode"),
+    [
+        pytest.param(False, 0x02, marks=pytest.mark.covers("Verify", "external, TempKey")),
+        pytest.param(True, 0x22, marks=pytest.mark.covers("Verify", "external, message digest buffer")),
+    ],
+)
+def test_verify_external_takes_the_digest_from_either_buffer(locked, authority, from_buffer, mode):
+    digest = hashlib.sha256(b"message").digest()
+    data = software_signature(authority, digest) + software_public(authority)
+    assert locked.call(0x45, mode, 4, data) == EXECUTION
+    assert locked.call(0x16, 0x43 if from_buffer else 0x03, 0, digest) == OK
+    assert locked.call(0x45, mode, 4, data) == OK
+
+
+@pytest.mark.covers("Sign", "internal, to invalidate")
+def test_what_sign_internal_signs_validates_and_invalidates_a_public_key(personalised, authority):
+    """The whole round on one chip: its attestation key is the parent of the public key in slot 11."""
+    parent = software_public(ec.derive_private_key(0x77, ec.SECP256R1()))
+    child, nonce = software_public(authority), b"n" * 32
+    slots = {ATTESTATION: (0x2082, 0x0033), 14: (0x0F0F, 0x0010), 11: (0x1F0E, 0x0012)}
+    contents = {14: padded(parent), 11: b"\xa0" + padded(child)[1:]}
+    wire = personalised(slots, contents, scalars={ATTESTATION: 0x77})
+    serial, config = wire.chip.serial_number, wire.chip.eeprom.config
+
+    def digest_key():
+        wire.fixed_nonce(nonce)
+        assert wire.call(0x40, 0x10, 11, b"\x10\x0b\0") == OK
+        return key_digest(wire, nonce, b"\x10\x0b\0", child)
+
+    for sign_mode, verify_mode, nibble in ((0x40, 0x03, 0x50), (0x41, 0x07, 0xA0)):
+        valid = int(sign_mode == 0x41)
+        digest = digest_key()
+        signature = wire.call(0x41, sign_mode, ATTESTATION)
+        message = internal_message(
+            wire, digest, mode=sign_mode, slot=ATTESTATION, of_key=11, flags=0x5B, valid=valid
+        )
+        assert signed_by(parent, signature, message)
+        other = bytes((sign_mode, ATTESTATION, 0)) + config[42:44] + config[118:120] + b"\x5b\0\0"
+        other += serial[4:8] + serial[2:4] + bytes((1, valid, 0))
+        digest_key()
+        assert wire.call(0x45, verify_mode, 11, signature + other) == OK
+        assert wire.chip.eeprom.slots[11][0] == nibble
 
 
 @pytest.fixture
@@ -302,6 +358,8 @@ def test_a_signature_out_of_range_does_not_verify(locked, authority, signature):
     assert locked.call(0x45, 0x02, 4, signature + software_public(authority)) == MISCOMPARE
 
 
+@pytest.mark.covers("Verify", "stored, TempKey")
+@pytest.mark.covers("Verify", "stored, message digest buffer")
 def test_verify_with_a_stored_key(make_wire, authority):
     wire = make_wire()
     wire.personalise({14: padded(software_public(authority))})
@@ -323,12 +381,14 @@ def test_verify_stored_needs_a_public_key_slot(locked, slot):
 
 @pytest.mark.parametrize(
     ("mode", "key_id", "size"),
-    [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x80, 14, 64)],
+    [(0x02, 3, 128), (0x02, 4, 64), (0x00, 16, 64), (0x01, 4, 128), (0x83, 14, 83), (0x81, 14, 64)],
 )
 def test_verify_checks_its_form(locked, mode, key_id, size):
     assert locked.call(0x45, mode, key_id, bytes(size)) == PARSE
 
 
+@pytest.mark.covers("Verify", "validate")
+@pytest.mark.covers("Verify", "invalidate")
 def test_a_key_that_must_be_validated_is_used_only_after_its_parent_signed_for_it(make_wire, authority):
     wire = make_wire()
     wire.wake()
@@ -368,6 +428,7 @@ def test_a_key_that_must_be_validated_is_used_only_after_its_parent_signed_for_i
     assert wire.call(0x12, 0x82, wire.zone_address(11, 0), bytes(32)) == OK
 
 
+@pytest.mark.covers("PrivWrite", "clear")
 def test_privwrite_in_clear_ends_with_the_data_lock(make_wire):
     wire = make_wire()
     wire.wake()
@@ -380,6 +441,7 @@ def test_privwrite_in_clear_ends_with_the_data_lock(make_wire):
     assert wire.call(0x46, 0, 0, bytes(35) + b"\x06") == EXECUTION
 
 
+@pytest.mark.covers("PrivWrite", "encrypted")
 def test_encrypted_privwrite_needs_slot_config_bit_14_and_its_mac(make_wire):
     wire = make_wire()
     wire.wake()
@@ -409,6 +471,7 @@ def test_gendig_needs_a_nonce(locked):
     assert locked.call(0x15, 0x00, 0) == EXECUTION
 
 
+@pytest.mark.covers("GenDig", "data")
 def test_gendig_of_a_slot_sets_its_flag_and_key_id(locked):
     locked.random_nonce()
     assert locked.call(0x15, 0x02, 8) == OK
@@ -421,6 +484,7 @@ def test_gendig_of_a_private_key_is_refused(locked):
     assert locked.call(0x15, 0x02, IDENTITY) == EXECUTION
 
 
+@pytest.mark.covers("GenDig", "data, NoMac key")
 def test_gendig_with_a_no_mac_key_takes_the_callers_parameters_and_says_so(locked):
     locked.random_nonce()
     assert locked.call(0x15, 0x02, 6) == PARSE
@@ -442,6 +506,10 @@ def tempkey_after(wire):
         (0x05, 0, b"", bytes(32), b"\0\x81\x20\x33\x00\x01" + bytes(19)),
     ],
 )
+@pytest.mark.covers("GenDig", "OTP")
+@pytest.mark.covers("GenDig", "shared nonce")
+@pytest.mark.covers("GenDig", "counter")
+@pytest.mark.covers("GenDig", "key configuration")
 def test_gendig_hashes_what_is_published(locked, zone, key_id, data, first, filling):
     tempkey, serial = locked.random_nonce(), locked.chip.serial_number
     assert locked.call(0x15, zone, key_id, data) == OK
@@ -450,6 +518,7 @@ def test_gendig_hashes_what_is_published(locked, zone, key_id, data, first, fill
     assert tempkey_after(locked) == hashlib.sha256(expected + bytes(20) + b"\x16\0\0").digest()
 
 
+@pytest.mark.covers("GenDig", "shared nonce, swapped")
 def test_gendig_shared_nonce_can_swap_its_inputs(locked):
     tempkey, serial, data = locked.random_nonce(), locked.chip.serial_number, b"s" * 32
     assert locked.call(0x15, 0x03, 0x8004, data) == OK
@@ -473,6 +542,11 @@ def test_nonce_checks_its_form(wire, mode, zero, size):
 
 
 @pytest.mark.parametrize(("mode", "size"), [(0x03, 32), (0x23, 64), (0x43, 32), (0x63, 64), (0x83, 32)])
+@pytest.mark.covers("Nonce", "fixed 32 to TempKey")
+@pytest.mark.covers("Nonce", "fixed 64 to TempKey")
+@pytest.mark.covers("Nonce", "fixed 32 to message digest buffer")
+@pytest.mark.covers("Nonce", "fixed 64 to message digest buffer")
+@pytest.mark.covers("Nonce", "fixed 32 to alternate key")
 def test_nonce_fills_each_buffer(wire, mode, size):
     assert wire.call(0x16, mode, 0, bytes(size)) == OK
     assert wire.call(0x30, 2)[1] >> 7 == (mode >> 6 == 0)

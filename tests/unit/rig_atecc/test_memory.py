@@ -7,6 +7,7 @@ import pytest
 OK, PARSE, EXECUTION = b"\x00", b"\x03", b"\x0f"
 
 
+@pytest.mark.covers("Read", "config")
 def test_a_blank_chip_has_the_published_default_configuration(wire):
     config = wire.read_config()
     assert config[:4] + config[8:13] == wire.chip.serial_number
@@ -19,12 +20,22 @@ def test_a_blank_chip_has_the_published_default_configuration(wire):
     assert config[96:128] == bytes.fromhex("330033003300" + "1C00" * 5 + "3C00" * 7 + "1C00")
 
 
+@pytest.mark.covers("Random", "seed update")
 def test_random_is_ffff0000_until_the_configuration_is_locked(wire):
     assert wire.call(0x1B) == bytes.fromhex("FFFF0000") * 8
     wire.lock_config()
     first, second = wire.call(0x1B), wire.call(0x1B)
     assert len(first) == 32
     assert first != second
+
+
+@pytest.mark.covers("Random", "no seed update")
+def test_random_leaves_tempkey_alone_and_gives_the_generators_bytes(make_wire):
+    wire = make_wire(random=lambda size: bytes(range(size)))
+    wire.personalise()
+    wire.fixed_nonce(bytes(32))
+    assert wire.call(0x1B, 0x01) == bytes(range(32))
+    assert wire.chip.volatile.source_flag == 1
 
 
 @pytest.mark.parametrize("word", [0, 1, 2, 3, 21])
@@ -37,6 +48,7 @@ def test_a_block_with_an_unwritable_word_is_not_written(wire, block):
     assert wire.call(0x12, 0x80, block << 3, bytes(32)) == EXECUTION
 
 
+@pytest.mark.covers("Write", "config")
 def test_the_other_configuration_words_are_written_until_the_lock(wire):
     wanted = wire.profile_config(wire.read_config())
     wire.write_config(wanted)
@@ -47,6 +59,7 @@ def test_the_other_configuration_words_are_written_until_the_lock(wire):
     assert wire.read_config()[:87] == wanted[:87]
 
 
+@pytest.mark.covers("Lock", "config")
 def test_the_configuration_is_locked_only_with_its_crc(wire):
     crc = wire.crc16(wire.read_config())
     assert wire.call(0x17, 0, crc ^ 1) == EXECUTION
@@ -56,6 +69,7 @@ def test_the_configuration_is_locked_only_with_its_crc(wire):
     assert wire.call(0x17, 0x80) == EXECUTION
 
 
+@pytest.mark.covers("Lock", "without CRC")
 def test_bit_7_locks_without_a_crc(wire):
     assert wire.call(0x17, 0x80) == OK
     assert wire.call(0x17, 0x81) == OK
@@ -66,6 +80,7 @@ def test_the_data_zone_is_not_locked_before_the_configuration(wire):
     assert wire.call(0x17, 0x81) == EXECUTION
 
 
+@pytest.mark.covers("Lock", "data")
 def test_the_data_crc_leaves_private_keys_out_and_ends_with_otp(make_wire):
     # lock_data() computes the CRC by that rule; a key in a private slot must not change it.
     wire = make_wire()
@@ -89,6 +104,7 @@ def test_data_and_otp_are_neither_read_nor_written_before_the_configuration_lock
     assert wire.call(0x12, 0x81, 0, bytes(32)) == EXECUTION
 
 
+@pytest.mark.covers("Write", "OTP")
 def test_data_is_written_in_blocks_but_not_read_between_the_locks(wire):
     wire.lock_config()
     address = wire.zone_address(8, 0)
@@ -99,11 +115,13 @@ def test_data_is_written_in_blocks_but_not_read_between_the_locks(wire):
     assert wire.call(0x02, 0x81, 0) == EXECUTION
 
 
+@pytest.mark.covers("Read", "OTP")
 def test_otp_is_read_only_after_the_data_lock(locked):
     assert locked.call(0x02, 0x81, 0) == b"\xff" * 32
     assert locked.call(0x12, 0x81, 0, bytes(32)) == EXECUTION
 
 
+@pytest.mark.covers("Read", "data, clear")
 def test_clear_slots_are_read_after_the_data_lock(locked):
     assert locked.call(0x02, 0x82, locked.zone_address(8, 12)) == b"\x08" * 32
     assert locked.call(0x02, 0x02, locked.zone_address(10, 2, 1)) == b"\x0a" * 4
@@ -142,6 +160,7 @@ def test_after_the_data_lock_write_config_decides(locked, slot, status):
     assert locked.call(0x12, 0x82, locked.zone_address(slot, 0), bytes(32)) == status
 
 
+@pytest.mark.covers("Write", "data, clear")
 def test_single_words_of_a_clear_slot_are_written_after_the_data_lock(locked):
     assert locked.call(0x12, 0x02, locked.zone_address(8, 3, 5), b"word") == OK
     assert locked.call(0x02, 0x02, locked.zone_address(8, 3, 5)) == b"word"
@@ -152,6 +171,7 @@ def test_a_secret_slot_takes_whole_blocks_only(locked):
     assert locked.call(0x12, 0x82, locked.zone_address(6, 0), bytes(32)) == OK
 
 
+@pytest.mark.covers("Lock", "slot")
 def test_a_slot_lock_needs_lockable_and_is_for_ever(locked):
     assert locked.call(0x17, 5 << 2 | 2) == OK
     assert locked.read_config()[88:90] == bytes((0xDF, 0xFF))
@@ -173,6 +193,7 @@ def test_read_checks_its_form(wire, zone, address):
     assert wire.call(0x02, zone, address) == PARSE
 
 
+@pytest.mark.covers("Info", "key valid")
 def test_info_tells_whether_a_slot_holds_a_key(locked):
     assert locked.call(0x30, 1, 0) == bytes(4)
     locked.call(0x40, 0x04, 0)
@@ -181,6 +202,7 @@ def test_info_tells_whether_a_slot_holds_a_key(locked):
 
 
 @pytest.mark.parametrize(("mode", "param", "status"), [(5, 0, PARSE), (1, 16, PARSE), (3, 0, EXECUTION)])
+@pytest.mark.covers("Info", "GPIO")
 def test_info_refuses_what_it_does_not_know(wire, mode, param, status):
     assert wire.call(0x30, mode, param) == status
 
@@ -218,6 +240,7 @@ def open_secret(wire):
     return gendig_tempkey(wire, nonce, 6, b"\x06" * 32)
 
 
+@pytest.mark.covers("Read", "data, encrypted")
 def test_an_encrypted_read_is_masked_with_tempkey_once(secret):
     mask = open_secret(secret)
     address = secret.zone_address(9, 0)
@@ -236,6 +259,7 @@ def test_an_encrypted_read_needs_the_right_key_and_a_random_nonce(secret):
     assert secret.call(0x02, 0x82, address) == EXECUTION
 
 
+@pytest.mark.covers("Write", "data, encrypted")
 def test_an_encrypted_write_needs_its_mac(secret):
     address, plain = secret.zone_address(9, 0), bytes(range(32))
     assert secret.call(0x12, 0x82, address, plain) == EXECUTION

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import struct
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hri.rig.runtimes import RuntimeUnavailableError, build_runtimes, cache_root, find_runtime, versions
+from hri.rig.runtimes import (
+    RuntimeUnavailableError,
+    build_runtimes,
+    cache_root,
+    find_runtime,
+    official,
+    versions,
+)
 from hri.rig.runtimes.build import ARTIFACTS
 from hri.rig.runtimes.cache import checkout_root, locked, publish
 from hri.rig.runtimes.debian import fetch
@@ -112,3 +122,70 @@ def test_uf2_places_every_256_bytes_and_pads_the_last() -> None:
 def test_uf2_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         from_binary(b"")
+
+
+IMAGE = b"uf2" * 1000
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """An HTTP server on loopback that gives IMAGE at /image and nothing anywhere else."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == "/image"
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(IMAGE if found else b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_address[1]}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join(5)
+
+
+def pin(monkeypatch: pytest.MonkeyPatch, url: str, *, of: bytes = IMAGE, size: int = 1 << 20) -> None:
+    release = versions.Release(url, hashlib.sha256(of).hexdigest(), size)
+    monkeypatch.setattr(versions, "OFFICIAL", {"rpi_pico": release})
+
+
+def test_the_official_release_is_taken_where_there_is_internet(server, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HRI_CACHE", str(tmp_path))
+    monkeypatch.setattr("hri.rig.runtimes.emulator.build", lambda _progress: True)
+    pin(monkeypatch, f"{server}/image")
+    assert find_runtime("rpi_pico", environment={}).read_bytes() == IMAGE
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "words"),
+    [
+        ("/image", {"of": b"another"}, "not the one pinned"),
+        ("/image", {"size": len(IMAGE) - 1}, "longer than"),
+        ("/gone", {}, "Not Found"),
+    ],
+)
+def test_another_file_than_the_pinned_one_is_not_used(
+    server, tmp_path, monkeypatch, path, options, words
+) -> None:
+    pin(monkeypatch, server + path, **options)
+    said: list[str] = []
+    assert not official.fetch("rpi_pico", tmp_path / "image.uf2", said.append)
+    assert words in said[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_internet_there_is_no_official_release(tmp_path, monkeypatch) -> None:
+    pin(monkeypatch, "http://127.0.0.1:9/image")
+    said: list[str] = []
+    assert not official.fetch("rpi_pico", tmp_path / "image.uf2", said.append)
+    assert "building it instead" in said[0]
+
+
+def test_there_is_no_official_unix_port_that_signs_outside(tmp_path) -> None:
+    assert not official.fetch("unix", tmp_path / "micropython", pytest.fail)

@@ -9,34 +9,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from hri.rig.atecc import ecc_commands, memory_commands, nonce_commands
-from hri.rig.atecc.core import Core, Refused
-from hri.rig.atecc.eeprom import Eeprom, Snapshot
+from hri.rig.atecc.core import Core
+from hri.rig.atecc.eeprom import POWER_ON_SELF_TEST, Eeprom, Snapshot
+from hri.rig.atecc.info_commands import blocks, run_every_self_test
+from hri.rig.atecc.opcodes import COMMANDS, INFO, READ, SELFTEST
 from hri.rig.atecc.packet import MAX_COUNT, MIN_COUNT, STATUS_GROUPS, Status, crc16, group
+from hri.rig.atecc.power_loss import PowerLost, Tear
+from hri.rig.atecc.refusal import Refused
 from hri.rig.atecc.store import ChipStateError, StateFile
 from hri.rig.atecc.timing import Timing
 from hri.rig.atecc.variants import Variant
+from hri.rig.atecc.volatile import Volatile
 from hri.rig.bus import WAKE_LOW_US, Clock
 
 _ASLEEP, _IDLE, _AWAKE = range(3)
 _RESET, _SLEEP, _IDLE_WORD, _COMMAND = range(4)
-_INFO = 0x30
-
-_COMMANDS: dict[int, Callable[[Core, int, int, bytes], bytes]] = {
-    0x02: memory_commands.read,
-    0x12: memory_commands.write,
-    0x15: nonce_commands.gendig,
-    0x16: nonce_commands.nonce,
-    0x17: memory_commands.lock,
-    0x1B: memory_commands.random,
-    0x30: memory_commands.info,
-    0x40: ecc_commands.genkey,
-    0x41: ecc_commands.sign,
-    0x45: ecc_commands.verify,
-    0x46: ecc_commands.privwrite,
-}
-
+_RUN = {opcode: command.run for opcode, command in COMMANDS.items()}
 _NAMES = ("asleep", "idle", "awake")
+_BLOCKS = 0x3F
+
+
+def _works_after_failure(opcode: int, param1: int) -> bool:
+    """Reads of the configuration zone and SelfTest go on in the failure state (O, "SelfTest")."""
+    return opcode == SELFTEST or (opcode == READ and param1 & 3 == 0)
 
 
 class Chip:
@@ -60,6 +55,7 @@ class Chip:
         self.commands: Counter[int] = Counter()
         self._clock = clock
         self._timing = timing
+        self._times = timing.by_divider[eeprom.clock_divider]
         self._file = file
         self._core = Core(eeprom, random, self._store)
         self._state = _ASLEEP
@@ -83,11 +79,24 @@ class Chip:
             if now < self._watchdog_at:
                 return
             self._fall_asleep()
+        was_asleep = self._state == _ASLEEP
         self._state = _AWAKE
         self._ready_at = now + self._timing.wake_us
         self._watchdog_at = now + self._core.eeprom.watchdog_us
         self._answer(STATUS_GROUPS[Status.AFTER_WAKE])
         self._input.clear()
+        if was_asleep:
+            self._begin(now)
+
+    def _begin(self, now: int) -> None:
+        """Do what waking from sleep begins with: take the clock from ChipMode and test itself if told to."""
+        eeprom = self._core.eeprom
+        self._times = self._timing.by_divider[eeprom.clock_divider]
+        if eeprom.chip_options & POWER_ON_SELF_TEST:
+            run_every_self_test(self._core)
+            self._ready_at = now + max(self._timing.wake_us, self._times[SELFTEST])
+            if self._core.failed_self_tests:
+                self._answer(STATUS_GROUPS[Status.SELF_TEST])
 
     def start(self, address: int, read: bool) -> bool:
         """Acknowledge the own address when awake, not busy and, for a read, not amid a command."""
@@ -133,6 +142,7 @@ class Chip:
         """Lose everything volatile, and what was being received or answered; asleep afterwards."""
         self._writing = False
         self._fall_asleep()
+        self._core.lose_power()
 
     def _end_write(self) -> None:
         self._writing = False
@@ -171,7 +181,7 @@ class Chip:
             self._answer(STATUS_GROUPS[Status.CRC_ERROR])
             return
         opcode = packet[1]
-        times = self._timing.execution_us
+        times = self._times
         now = self._clock.now_us()
         duration = times.get(opcode, 0)
         if now + duration >= self._watchdog_at:
@@ -179,14 +189,20 @@ class Chip:
             return
         self._answer(STATUS_GROUPS[Status.EXECUTION_ERROR])
         self.commands[opcode] += 1
-        command = _COMMANDS.get(opcode)
+        core = self._core
+        command = _RUN.get(opcode)
         try:
             if command is None:
                 raise Refused(Status.PARSE_ERROR)
-            payload = command(self._core, packet[2], packet[3] | packet[4] << 8, packet[5:-2])
+            if core.failed_self_tests and not _works_after_failure(opcode, packet[2]):
+                raise Refused(Status.SELF_TEST)
+            payload = command(core, packet[2], packet[3] | packet[4] << 8, packet[5:-2])
+        except PowerLost:
+            self.power_cycle()
+            return
         except Refused as refusal:
             # "Failing commands return relatively quickly" (5); how quickly is assumed.
-            duration = duration if refusal.status is Status.MISCOMPARE else min(duration, times[_INFO])
+            duration = duration if refusal.status is Status.MISCOMPARE else min(duration, times[INFO])
             self._answer(STATUS_GROUPS[refusal.status])
         else:
             self._answer(group(payload))
@@ -204,6 +220,12 @@ class Chip:
         return self._core.eeprom.snapshot()
 
     @property
+    def volatile(self) -> Volatile:
+        """The volatile buffers' states and the flags, as they are now."""
+        self._look_at_the_watchdog()
+        return self._core.volatile()
+
+    @property
     def serial_number(self) -> bytes:
         """SN[0:9]."""
         return self._core.eeprom.serial_number
@@ -211,9 +233,31 @@ class Chip:
     @property
     def state(self) -> str:
         """``asleep``, ``idle`` or ``awake``, the watchdog taken into account."""
+        self._look_at_the_watchdog()
+        return _NAMES[self._state]
+
+    def _look_at_the_watchdog(self) -> None:
         if self._state == _AWAKE and self._clock.now_us() >= self._watchdog_at:
             self._fall_asleep()
-        return _NAMES[self._state]
+
+    def fail_self_test(self, mask: int) -> None:
+        """Let the blocks of ``mask`` fail their health test and self-test from now on; 0 mends them all.
+
+        The bits are SelfTest's: 01 random numbers, 04 (or 02) ECDSA, 08 ECDH, 10 AES, 20 SHA. Raises
+        ValueError for any other.
+        """
+        if mask & ~_BLOCKS:
+            raise ValueError(f"the blocks that can fail are the bits of {_BLOCKS:#04x}, not {mask:#04x}")
+        self._core.faulty_blocks = blocks(mask)
+
+    def tear_next_write(self, after: int, *, seed: int = 0) -> None:
+        """Let the supply fail within the next EEPROM change, once ``after`` of its changed bytes are written.
+
+        The byte then being written keeps a seeded mixture of its old and new bits, those before it are new
+        and those after it old; where ``after`` is all of them, the change is whole and only the answer lost.
+        The torn EEPROM is what the state file holds. Raises ValueError for a negative count.
+        """
+        self._core.tear = Tear(after, seed)
 
     def save(self) -> None:
         """Write the state file; raises ChipStateError when that fails or there is none."""
@@ -239,12 +283,12 @@ class Chip:
     def unsafe_set_private_key(self, slot: int, scalar: int) -> None:
         """Write a private scalar into ``slot`` whatever its policy and locks say."""
         self._core.set_private_key(slot, scalar.to_bytes(32, "big"))
-        self._core.commit()
+        self._core.store()
 
     def unsafe_load(self, snapshot: Snapshot) -> None:
         """Replace the whole EEPROM and cycle the power."""
         self._core.eeprom = Eeprom(snapshot)
-        self._core.commit()
+        self._core.store()
         self.power_cycle()
 
     def unsafe_clone(self) -> Chip:

@@ -1,54 +1,26 @@
-"""What the commands work on: EEPROM, volatile buffers, random source, and P-256."""
+"""What the commands work on: EEPROM, volatile buffers and flags, random source."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    Prehashed,
-    decode_dss_signature,
-    encode_dss_signature,
-)
 
 from hri.rig.atecc.eeprom import Eeprom
+from hri.rig.atecc.p256 import is_scalar
 from hri.rig.atecc.packet import Status
+from hri.rig.atecc.power_loss import PowerLost, Tear
+from hri.rig.atecc.refusal import Refused, require
+from hri.rig.atecc.sha256 import Hash
 from hri.rig.atecc.tempkey import TempKey
+from hri.rig.atecc.volatile import Volatile
 
 OK = b"\x00"
 """The payload of a command that succeeds without a result."""
 
-P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""FIPS 186-4, D.1.2.3."""
-
-_ECDSA_SHA256_DIGEST = ec.ECDSA(Prehashed(hashes.SHA256()))
-
-
-class Refused(Exception):
-    """A command ended with a status other than success."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.name)
-        self.status = status
-
-
-def parse_error() -> Refused:
-    """Length, opcode or parameters are illegal whatever the chip's state."""
-    return Refused(Status.PARSE_ERROR)
-
-
-def execution_error() -> Refused:
-    """The command is legal but not in the chip's present state."""
-    return Refused(Status.EXECUTION_ERROR)
-
-
-def require(condition: object) -> None:
-    """Refuse with an execution error unless ``condition`` holds."""
-    if not condition:
-        raise execution_error()
+RNG_BLOCK, ECDSA_BLOCK, ECDH_BLOCK, AES_BLOCK, SHA_BLOCK = 0x01, 0x04, 0x08, 0x10, 0x20
+"""Bits of the blocks that SelfTest knows (O)."""
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -56,11 +28,17 @@ def sha256(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
 
+def xor(first: bytes, second: bytes) -> bytes:
+    """Return the bytes of ``first`` masked with those of ``second``, as far as both go."""
+    return bytes(a ^ b for a, b in zip(first, second, strict=False))
+
+
 class Core:
     """The state behind the commands.
 
     ``commit`` is called after every change of the EEPROM and writes it down; when it fails the change is
-    undone, as a chip never acknowledges what it did not store.
+    undone, as a chip never acknowledges what it did not store. ``faulty_blocks`` are those that fail their
+    self-test or health test.
     """
 
     def __init__(
@@ -68,15 +46,30 @@ class Core:
     ) -> None:
         self.eeprom = eeprom
         self.random_source = random
+        self.faulty_blocks = 0
         self.temp_key = TempKey()
-        self.message_digest: bytes | None = None
-        self.alternate_key: bytes | None = None
+        self.tear: Tear | None = None
         self._store = store
         self._stored = eeprom.snapshot()
         self._keys: dict[bytes, ec.EllipticCurvePrivateKey] = {}
+        self.lose_power()
 
     def commit(self) -> None:
-        """Write the EEPROM down, or undo what changed and raise what went wrong."""
+        """Write the EEPROM down, or undo what changed and raise what went wrong.
+
+        Raises PowerLost where :attr:`tear` was armed and something changed; the torn EEPROM is stored then.
+        """
+        torn = None if self.tear is None else self.tear.torn(self._stored, self.eeprom.snapshot())
+        if torn is None:
+            self.store()
+            return
+        self.tear = None
+        self.eeprom = Eeprom(torn)
+        self.store()
+        raise PowerLost
+
+    def store(self) -> None:
+        """Write the EEPROM down as it is, or undo what changed and raise what went wrong."""
         try:
             self._store(self.eeprom)
         except BaseException:
@@ -85,14 +78,50 @@ class Core:
         self._stored = self.eeprom.snapshot()
 
     def reset(self) -> None:
-        """Lose everything volatile."""
+        """Lose what sleep loses: everything but the persistent latch and a prohibited SecureBoot."""
         self.temp_key.invalidate()
-        self.message_digest = self.alternate_key = None
+        self.message_digest: bytes | None = None
+        self.alternate_key: bytes | None = None
+        self.authorized_key: int | None = None
+        self.volatile_key_permitted = False
+        self.hash: Hash | None = None
+        self.failed_self_tests = 0
+
+    def lose_power(self) -> None:
+        """Lose everything volatile."""
+        self.reset()
+        self.persistent_latch = False
+        self.secure_boot_prohibited = False
+
+    def volatile(self) -> Volatile:
+        """Return what :meth:`lose_power` would lose, without the secrets."""
+        key = self.temp_key
+        return Volatile(
+            temp_key_valid=key.valid,
+            temp_key_length=len(key.value) if key.valid else 0,
+            source_flag=key.source,
+            key_id=key.key_id,
+            gen_dig_data=key.gen_dig_data,
+            gen_key_data=key.gen_key_data,
+            no_mac_flag=key.no_mac,
+            message_digest_length=len(self.message_digest or b""),
+            alternate_key=self.alternate_key is not None,
+            authorized_key=self.authorized_key,
+            persistent_latch=self.persistent_latch,
+            volatile_key_permitted=self.volatile_key_permitted,
+            failed_self_tests=self.failed_self_tests,
+            sha_context=0 if self.hash is None else 1 if self.hash.outer_key is None else 2,
+        )
 
     def random(self, size: int) -> bytes:
-        """Return random bytes; FFFF0000 over and over before the configuration zone is locked (5)."""
+        """Return random bytes; FFFF0000 over and over before the configuration zone is locked (5).
+
+        Refuses with the health-test status while the random number generator is faulty (O).
+        """
         if not self.eeprom.config_locked:
             return (b"\xff\xff\x00\x00" * (size // 4 + 1))[:size]
+        if self.faulty_blocks & RNG_BLOCK:
+            raise Refused(Status.HEALTH_TEST)
         return self.random_source(size)
 
     def identified(self, opcode: int, param1: int, param2: int) -> bytes:
@@ -103,6 +132,15 @@ class Core:
     def require_config_locked(self) -> None:
         require(self.eeprom.config_locked)
 
+    def require_data_locked(self) -> None:
+        """Refuse before both zones are locked."""
+        require(self.eeprom.config_locked and self.eeprom.data_locked)
+
+    def require_temp_key(self) -> TempKey:
+        """Return TempKey; refuses where it is not valid, or is a private key, which serves ECDH only."""
+        require(self.temp_key.valid and not self.temp_key.private)
+        return self.temp_key
+
     def set_private_key(self, slot: int, scalar: bytes) -> None:
         """Put a 32-byte scalar into a slot: four zeros, then the number (508A, "ECC key format")."""
         self.eeprom.slots[slot][0:36] = bytes(4) + scalar
@@ -111,20 +149,21 @@ class Core:
         """Draw a private key from the random source."""
         while True:
             scalar = self.random(32)
-            if 0 < int.from_bytes(scalar, "big") < P256_ORDER:
+            if is_scalar(scalar):
                 return scalar
 
     def private_key(self, slot: int) -> ec.EllipticCurvePrivateKey:
         """Return the private key in ``slot``; refuses when there is none (assumed: execution error)."""
-        data = self.eeprom.slots[slot]
-        number = int.from_bytes(data[4:36], "big")
-        require(0 < number < P256_ORDER)
-        scalar = bytes(data[4:36])
+        return self.key_of(bytes(self.eeprom.slots[slot][4:36]))
+
+    def key_of(self, scalar: bytes) -> ec.EllipticCurvePrivateKey:
+        """Return the private key with this 32-byte scalar; refuses a number that is none."""
+        require(is_scalar(scalar))
         key = self._keys.get(scalar)
         if key is None:
             if len(self._keys) >= 16:
                 self._keys.clear()
-            key = self._keys[scalar] = ec.derive_private_key(number, ec.SECP256R1())
+            key = self._keys[scalar] = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
         return key
 
     def stored_public_key(self, slot: int) -> bytes:
@@ -132,34 +171,3 @@ class Core:
         data = self.eeprom.slots[slot]
         require(len(data) >= 72)
         return bytes(data[4:36] + data[40:72])
-
-
-def public_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return X and Y, 64 bytes."""
-    numbers = key.public_key().public_numbers()
-    return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-
-
-def ecdsa_sign(key: ec.EllipticCurvePrivateKey, digest: bytes) -> bytes:
-    """Return R and S over a 32-byte digest, 64 bytes."""
-    r, s = decode_dss_signature(key.sign(digest, _ECDSA_SHA256_DIGEST))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def load_public_key(public_key: bytes) -> ec.EllipticCurvePublicKey:
-    """Return the key with these X and Y; a point that is not on the curve is refused with 0F, not 05."""
-    try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + public_key)
-    except ValueError:
-        raise execution_error() from None
-
-
-def ecdsa_verify(public_key: bytes, signature: bytes, digest: bytes) -> bool:
-    """Return whether R and S are a signature of ``digest`` by X and Y."""
-    key = load_public_key(public_key)
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    try:
-        key.verify(encode_dss_signature(r, s), digest, _ECDSA_SHA256_DIGEST)
-    except InvalidSignature:
-        return False
-    return True

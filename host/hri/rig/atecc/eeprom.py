@@ -14,15 +14,24 @@ CONFIG_SIZE = 128
 OTP_SIZE = 64
 SLOT_SIZES = (36,) * 8 + (416,) + (72,) * 7
 
-USER_EXTRA_ADD, LOCK_VALUE, LOCK_CONFIG = 85, 86, 87
+AES_ENABLE, COUNT_MATCH, CHIP_MODE, COUNTERS, USE_LOCK, VOLATILE_KEY = 13, 18, 19, 52, 68, 69
+SECURE_BOOT, KDF_IV_LOC, KDF_IV_STR, USER_EXTRA = 70, 72, 73, 84
+USER_EXTRA_ADD, LOCK_VALUE, LOCK_CONFIG, CHIP_OPTIONS, X509_FORMAT = 85, 86, 87, 90, 92
 UNLOCKED = 0x55
+COUNTER_MAX = 2_097_151
+
+# ChipOptions
+POWER_ON_SELF_TEST, IO_KEY_ENABLED, KDF_AES_ENABLED = 1 << 0, 1 << 1, 1 << 2
 
 # SlotConfig
-EXTERNAL_SIGN, INTERNAL_SIGN = 1 << 0, 1 << 1
+EXTERNAL_SIGN, INTERNAL_SIGN, ECDH_ALLOWED, ECDH_TO_NEXT_SLOT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 NO_MAC = 1 << 4
+LIMITED_USE = 1 << 5
 ENCRYPT_READ = 1 << 6
 IS_SECRET = 1 << 7
-GENKEY_ALLOWED = 1 << 13
+DERIVE_FROM_PARENT = 1 << 12
+GENKEY_ALLOWED = DERIVE_ALLOWED = 1 << 13
+DERIVE_NEEDS_MAC = 1 << 15
 WRITE_ENCRYPTED = 1 << 14
 
 # KeyConfig
@@ -32,7 +41,10 @@ LOCKABLE = 1 << 5
 REQ_RANDOM = 1 << 6
 REQ_AUTH = 1 << 7
 PERSISTENT_DISABLE = 1 << 12
-KEY_TYPE_P256 = 4
+KEY_TYPE_P256, KEY_TYPE_AES = 4, 6
+
+VALID_NIBBLE, INVALID_NIBBLE = 0x50, 0xA0
+"""The top four bits of a stored public key that must be validated (5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +103,18 @@ class SlotPolicy:
         return self.slot_config >> 12 & 0xF
 
     @property
-    def unusable(self) -> bool:
-        """The key waits for something this model never provides.
+    def auth_key(self) -> int:
+        """The slot whose CheckMac authorises this one, where ReqAuth asks for it."""
+        return self.key_config >> 8 & 0xF
 
-        ReqAuth waits for CheckMac, PersistentDisable for the persistent latch, which is never set.
-        """
-        return bool(self.key_config & (REQ_AUTH | PERSISTENT_DISABLE))
+    @property
+    def is_aes(self) -> bool:
+        return not self.is_private and self.key_config >> 2 & 7 == KEY_TYPE_AES
+
+    @property
+    def x509_id(self) -> int:
+        """Which byte of X509format Verify (validate external) goes by."""
+        return self.key_config >> 14 & 3
 
 
 class Eeprom:
@@ -139,6 +157,31 @@ class Eeprom:
         """About 1.3 s, or about 13 s with ChipMode bit 2."""
         return 13_000_000 if self.config[19] & 4 else 1_300_000
 
+    @property
+    def clock_divider(self) -> int:
+        """0, 1 or 2 for the fastest to the slowest clock; ChipMode bits 3-7 are 0, 5 or D (H)."""
+        return {0x05: 1, 0x0D: 2}.get(self.config[CHIP_MODE] >> 3, 0)
+
+    @property
+    def chip_options(self) -> int:
+        return self.config[CHIP_OPTIONS] | self.config[CHIP_OPTIONS + 1] << 8
+
+    @property
+    def count_limit(self) -> int:
+        """Return the value of counter 0 at which limited-use keys end.
+
+        CountMatch bit 0 takes it from a slot, four little-endian bytes twice over (H); where the two differ,
+        or the slot is an ECC private key, the limit is 0 (assumed).
+        """
+        match = self.config[COUNT_MATCH]
+        if not match & 1:
+            return COUNTER_MAX
+        slot = match >> 4
+        first, second = self.slots[slot][0:4], self.slots[slot][4:8]
+        if first != second or self.policy(slot).is_private:
+            return 0
+        return min(int.from_bytes(first, "little"), COUNTER_MAX)
+
     def policy(self, slot: int) -> SlotPolicy:
         return SlotPolicy(
             self.config[20 + 2 * slot] | self.config[21 + 2 * slot] << 8,
@@ -158,12 +201,19 @@ class Eeprom:
         The eight bytes are two pairs of a unary count of the low five bits and a multiple of 32, written in
         turn (vendor's public counter documentation).
         """
-        base = 52 + 8 * index
+        base = COUNTERS + 8 * index
         unary0, unary1, high = (
             int.from_bytes(self.config[at : at + 2], "big") for at in range(base, base + 6, 2)
         )
         low = 16 - unary0.bit_length() if unary0 else 32 - unary1.bit_length()
         return high * 32 + low
+
+    def set_counter(self, index: int, value: int) -> None:
+        """Write a counter in the form that :meth:`counter` reads (H)."""
+        second, upper = (0xFFFF >> (value - 16) % 32, (value - 16) // 32) if value >= 16 else (0xFFFF, 0)
+        parts = (0xFFFF >> value % 32, second, value // 32, upper)
+        base = COUNTERS + 8 * index
+        self.config[base : base + 8] = b"".join(part.to_bytes(2, "big") for part in parts)
 
 
 def data_zone(slots: Sequence[bytearray], policies: Sequence[SlotPolicy]) -> bytes:

@@ -1,4 +1,4 @@
-"""Info, Random, Read, Write and Lock.
+"""Random, Read, Write, Lock and UpdateExtra.
 
 Sources: ATECC508A data sheet DS20005927A (5), public 608 variant pages (O), the vendor's public headers and
 host-side calculations (H). ``docs/virtual-atecc.md`` has the rules one by one.
@@ -8,67 +8,27 @@ from __future__ import annotations
 
 import hmac
 
-from hri.rig.atecc.core import (
-    OK,
-    P256_ORDER,
-    Core,
-    Refused,
-    execution_error,
-    load_public_key,
-    parse_error,
-    require,
-    sha256,
-)
+from hri.rig.atecc.core import OK, Core, sha256, xor
 from hri.rig.atecc.eeprom import (
     ENCRYPT_READ,
+    INVALID_NIBBLE,
     IS_SECRET,
     LOCK_CONFIG,
     LOCK_VALUE,
     LOCKABLE,
+    USER_EXTRA,
+    VALID_NIBBLE,
     SlotPolicy,
     data_zone,
 )
 from hri.rig.atecc.packet import crc16
+from hri.rig.atecc.refusal import parse_error, require
 from hri.rig.atecc.tempkey import RANDOM_SOURCE
 
 _CONFIG, _OTP, _DATA = 0, 1, 2
 _READ, _WRITE = 0x02, 0x12
 _ENCRYPTED, _BLOCK = 1 << 6, 1 << 7
 _ALWAYS, _PUB_INVALID = 0, 1
-_VALID_NIBBLE, _INVALID_NIBBLE = 0x50, 0xA0
-
-
-def info(core: Core, mode: int, param: int, data: bytes) -> bytes:
-    """Info: revision, key validity, device state, persistent latch (O, "Info").
-
-    Four bytes, the least significant first but for the revision (H). I2C parts have no GPIO.
-    """
-    if data or mode > 4:
-        raise parse_error()
-    if mode == 0:
-        return bytes(core.eeprom.config[4:8])
-    if mode == 1:
-        if param > 15:
-            raise parse_error()
-        return bytes((_key_valid(core, param), 0, 0, 0))
-    if mode == 2:
-        return bytes((core.temp_key.flags, core.temp_key.valid << 7, 0, 0))
-    if mode == 4 and not param:
-        return bytes(4)
-    raise execution_error()
-
-
-def _key_valid(core: Core, slot: int) -> bool:
-    policy = core.eeprom.policy(slot)
-    if policy.is_p256_private:
-        return 0 < int.from_bytes(core.eeprom.slots[slot][4:36], "big") < P256_ORDER
-    if not policy.is_p256_public or len(core.eeprom.slots[slot]) < 72:
-        return False
-    try:
-        load_public_key(core.stored_public_key(slot))
-    except Refused:
-        return False
-    return True
 
 
 def random(core: Core, mode: int, param: int, data: bytes) -> bytes:
@@ -123,7 +83,7 @@ def _read_slot(core: Core, policy: SlotPolicy, content: bytes) -> bytes:
     require(key.source == RANDOM_SOURCE and not key.no_mac)
     mask = key.value
     key.invalidate()
-    return bytes(a ^ b for a, b in zip(content, mask, strict=False))
+    return xor(content, mask)
 
 
 def write(core: Core, zone: int, address: int, data: bytes) -> bytes:
@@ -131,8 +91,10 @@ def write(core: Core, zone: int, address: int, data: bytes) -> bytes:
     if zone & 0x3C or zone & 3 == 3:
         raise parse_error()
     size = 32 if zone & _BLOCK else 4
-    encrypted = bool(zone & _ENCRYPTED)
-    if (encrypted and size == 4) or len(data) != size + 32 * encrypted:
+    # A MAC behind the block says that it is encrypted: the 608 pages leave bit 6 clear then (O, "Data Zone -
+    # Encrypted Write"), the vendor's clients set it (H).
+    encrypted = len(data) == 64
+    if len(data) not in ((4,) if size == 4 else (32, 64)) or (zone & _ENCRYPTED and not encrypted):
         raise parse_error()
     memory, offset, slot = _locate(core, zone & 3, address, size)
     if zone & 3 == _CONFIG:
@@ -148,7 +110,7 @@ def write(core: Core, zone: int, address: int, data: bytes) -> bytes:
     plain = _decrypt(core, zone, address, slot, data) if encrypted else data
     memory[offset : offset + size] = plain[: len(memory) - offset]
     if zone & 3 == _DATA and offset == 0 and core.eeprom.policy(slot).needs_validation:
-        memory[0] = memory[0] & 0x0F | _INVALID_NIBBLE
+        memory[0] = memory[0] & 0x0F | INVALID_NIBBLE
     core.commit()
     return OK
 
@@ -170,7 +132,7 @@ def _check_slot_write(core: Core, slot: int, size: int, encrypted: bool) -> None
         require(encrypted)
     elif policy.write_config == _PUB_INVALID:
         require(not encrypted and policy.is_p256_public)
-        require(core.eeprom.slots[slot][0] & 0xF0 != _VALID_NIBBLE)
+        require(core.eeprom.slots[slot][0] & 0xF0 != VALID_NIBBLE)
     else:
         require(policy.write_config == _ALWAYS and not encrypted)
 
@@ -182,7 +144,7 @@ def _decrypt(core: Core, zone: int, address: int, slot: int, data: bytes) -> byt
     require(zone & 3 == _OTP or key.key_id == core.eeprom.policy(slot).write_key)
     mask = key.value
     key.invalidate()
-    plain = bytes(a ^ b for a, b in zip(data[:32], mask, strict=False))
+    plain = xor(data[:32], mask)
     mac = sha256(mask[:32], core.identified(_WRITE, zone, address), bytes(25), plain)
     require(hmac.compare_digest(mac, data[32:]))
     return plain
@@ -215,5 +177,18 @@ def _lock_slot(core: Core, slot: int) -> bytes:
     require(eeprom.config_locked and not eeprom.slot_locked(slot))
     require(eeprom.policy(slot).key_config & LOCKABLE)
     eeprom.lock_slot(slot)
+    core.commit()
+    return OK
+
+
+def updateextra(core: Core, mode: int, value: int, data: bytes) -> bytes:
+    """UpdateExtra: write UserExtra (0) or UserExtraAdd (1) once, while it is 00 (5, O).
+
+    Mode 2, the 508A's count of uses by key, ends with the 608, which has no such bytes (assumed).
+    """
+    if mode > 1 or value > 0xFF or data:
+        raise parse_error()
+    require(core.eeprom.config[USER_EXTRA + mode] == 0)
+    core.eeprom.config[USER_EXTRA + mode] = value
     core.commit()
     return OK

@@ -5,8 +5,10 @@ Sources: public 608 variant pages, "Nonce" and "GenDig" (O); the vendor's public
 
 from __future__ import annotations
 
-from hri.rig.atecc.core import OK, Core, execution_error, parse_error, require, sha256
-from hri.rig.atecc.eeprom import NO_MAC, REQ_RANDOM
+from hri.rig.atecc.core import OK, Core, sha256
+from hri.rig.atecc.eeprom import NO_MAC
+from hri.rig.atecc.key_use import require_random_nonce, use_key
+from hri.rig.atecc.refusal import parse_error, require
 from hri.rig.atecc.tempkey import INPUT_SOURCE, RANDOM_SOURCE
 
 _NONCE, _GENDIG = 0x16, 0x15
@@ -28,9 +30,12 @@ def _random_nonce(core: Core, mode: int, zero: int, data: bytes) -> bytes:
         raise parse_error()
     key = core.temp_key
     if zero:
-        # The flags stay as they were (H): a fixed value does not become a random one this way.
-        require(key.valid)
+        # SourceFlag stays (H): a fixed value does not become a random one this way. What GenDig and GenKey
+        # vouched for ends here (assumed): the value is shown, and would unmask an encrypted read.
+        core.require_temp_key()
         key.value = sha256(key.value[:32], data, bytes((_NONCE, mode, 0)))
+        key.gen_dig_data = key.gen_key_data = key.derived = False
+        key.key_id, key.hashed_key = 0, None
         return key.value
     random = core.random(32)
     key.load(sha256(random, data, bytes((_NONCE, mode, 0))), RANDOM_SOURCE)
@@ -82,7 +87,7 @@ def gendig(core: Core, zone: int, key_id: int, data: bytes) -> bytes:
 
 def _require_tempkey(core: Core) -> None:
     core.require_config_locked()
-    require(core.temp_key.valid)
+    core.require_temp_key()
 
 
 def _zone_block(core: Core, zone: int, block: int, data: bytes) -> bytes:
@@ -99,11 +104,10 @@ def _slot_value(core: Core, slot: int, data: bytes) -> tuple[bytes, bool]:
     no_mac = bool(policy.slot_config & NO_MAC)
     if len(data) != (4 if no_mac else 0):
         raise parse_error()
-    core.require_config_locked()
-    if policy.is_private or policy.unusable:
-        raise execution_error()
-    if policy.key_config & REQ_RANDOM:
-        require(core.temp_key.source == RANDOM_SOURCE)
+    _require_tempkey(core)
+    require(not policy.is_private)
+    require_random_nonce(core, policy)
+    use_key(core, slot)
     return bytes(core.eeprom.slots[slot][:32]), no_mac
 
 

@@ -21,6 +21,8 @@ class Status(IntEnum):
     MISCOMPARE = 0x01
     PARSE_ERROR = 0x03
     ECC_FAULT = 0x05
+    SELF_TEST = 0x07
+    HEALTH_TEST = 0x08
     EXECUTION_ERROR = 0x0F
     AFTER_WAKE = 0x11
     WATCHDOG = 0xEE

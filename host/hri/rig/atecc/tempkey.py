@@ -16,8 +16,10 @@ RANDOM_SOURCE, INPUT_SOURCE = 0, 1
 class TempKey:
     """The value (32 or 64 bytes) and its flags.
 
-    ``derived`` is not a flag of the chip's: it remembers that GenDig or GenKey made the value, which Sign
-    (internal) insists on.
+    Three fields are not flags of the chip's own. ``derived`` remembers that GenDig or GenKey made the value,
+    which Sign (internal) insists on; ``private`` that it is a private key, which serves ECDH only (O,
+    "Private Key - Stored in TempKey"); ``hashed_key`` is set where SHA hashed a stored public key into it:
+    the slot, the key's offset in the message and the message's length, for Verify (validate external).
     """
 
     value: bytes = bytes(32)
@@ -28,11 +30,14 @@ class TempKey:
     gen_key_data: bool = False
     no_mac: bool = False
     derived: bool = False
+    private: bool = False
+    hashed_key: tuple[int, int, int] | None = None
 
     def load(self, value: bytes, source: int) -> None:
         """Hold a new nonce: every flag but the source is cleared."""
         self.value, self.valid, self.source, self.key_id = value, True, source, 0
-        self.gen_dig_data = self.gen_key_data = self.no_mac = self.derived = False
+        self.gen_dig_data = self.gen_key_data = self.no_mac = self.derived = self.private = False
+        self.hashed_key = None
 
     def invalidate(self) -> None:
         """Forget value and flags."""

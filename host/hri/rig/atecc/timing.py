@@ -1,29 +1,10 @@
-"""How long commands take.
-
-``typical``: ATECC508A data sheet DS20005927A, table "Command Opcodes, Short Descriptions and Execution
-Times", column "Typ."; presumed for the 608. ``max``: the longest times of a 608A at its fastest clock
-divider, from the table of execution times in the vendor's public library. The slower clock dividers of
-ChipMode are not modelled.
-"""
+"""How long commands take, by the clock divider of ChipMode; the times themselves are in ``opcodes``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_TIMES_MS = {
-    # opcode: (typical, max)
-    0x02: (0.1, 5),  # Read
-    0x12: (7, 45),  # Write
-    0x15: (5, 25),  # GenDig
-    0x16: (0.1, 20),  # Nonce
-    0x17: (8, 35),  # Lock
-    0x1B: (1, 23),  # Random
-    0x30: (0.1, 5),  # Info
-    0x40: (11, 115),  # GenKey
-    0x41: (42, 115),  # Sign
-    0x45: (38, 105),  # Verify
-    0x46: (1, 50),  # PrivWrite
-}
+from hri.rig.atecc.opcodes import COMMANDS
 
 _WAKE_US = 1000
 """Ready for the first command after a wake pulse. The data sheet promises 1500; clients talk after 1000."""
@@ -31,24 +12,40 @@ _WAKE_US = 1000
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Execution times in microseconds by opcode, and the delay after a wake pulse."""
+    """Execution times in microseconds by opcode, for each of three clock dividers; the delay of a wake."""
 
-    execution_us: dict[int, int]
+    by_divider: tuple[dict[int, int], dict[int, int], dict[int, int]]
     wake_us: int
+
+    @property
+    def execution_us(self) -> dict[int, int]:
+        """The times at the fastest clock, which chips are delivered with."""
+        return self.by_divider[0]
 
     @classmethod
     def parse(cls, value: str | float) -> Timing:
         """Return the timing called ``typical``, ``max`` or ``none``, or ``typical`` times a number >= 0.
 
-        Raises ValueError for anything else.
+        Slower clocks lengthen the typical time of a command as they do its longest one (assumed). Raises
+        ValueError for anything else.
         """
         if isinstance(value, str):
             if value not in ("typical", "max", "none"):
                 raise ValueError(f'timing is "typical", "max", "none" or a factor, not {value!r}')
-            column, scale = (1 if value == "max" else 0), (0.0 if value == "none" else 1.0)
+            longest, scale = value == "max", (0.0 if value == "none" else 1.0)
         else:
             if not 0 <= value < float("inf"):
                 raise ValueError(f"a timing factor is a number from 0 up, not {value}")
-            column, scale = 0, float(value)
-        times = {opcode: round(pair[column] * 1000 * scale) for opcode, pair in _TIMES_MS.items()}
-        return cls(times, round(_WAKE_US * scale))
+            longest, scale = False, float(value)
+        fast, slow, slowest = (_times(divider, longest, scale) for divider in range(3))
+        return cls((fast, slow, slowest), round(_WAKE_US * scale))
+
+
+def _times(divider: int, longest: bool, scale: float) -> dict[int, int]:
+    times = {}
+    for opcode, command in COMMANDS.items():
+        milliseconds: float = command.longest[divider]
+        if not longest:
+            milliseconds *= command.typical / command.longest[0]
+        times[opcode] = round(1000 * milliseconds * scale)
+    return times

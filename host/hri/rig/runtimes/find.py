@@ -1,4 +1,4 @@
-"""Which file serves as a runtime: the one the user names, the cached one, or one built now."""
+"""Which file serves as a runtime: the user's own, the cached one, the official release, or one built now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hri.rig.runtimes import emulator, versions
+from hri.rig.runtimes import emulator, official, versions
 from hri.rig.runtimes.build import ARTIFACTS, build
 from hri.rig.runtimes.cache import RuntimeUnavailableError, cache_root, locked
 from hri.rig.runtimes.debian import Progress
@@ -37,10 +37,9 @@ def find_runtime(
     """Return the file of the runtime ``name``: ``rpi_pico`` (UF2), ``unix`` or ``mpy-cross`` (programs).
 
     An ``image`` named by the caller, or by ``HRI_RUNTIME_RPI_PICO``, ``HRI_RUNTIME_UNIX`` or
-    ``HRI_RUNTIME_MPY_CROSS``, is taken as it is. Then comes the cache, and then a build from the machine's
-    Debian mirror, about a minute. The official release is not among the sources: it comes without hashes to
-    pin, and has no unix sibling that signs outside, while both boards must run one version. To use it, name
-    its image.
+    ``HRI_RUNTIME_MPY_CROSS``, is taken as it is. Then comes the cache, then MicroPython's official release of
+    the pinned version where there is internet (a board's image only: the unix port has none that signs
+    outside), and then a build from the machine's Debian mirror, about a minute.
 
     Raises ValueError for an unknown name and RuntimeUnavailableError with what to do otherwise.
     """
@@ -65,10 +64,14 @@ def build_runtimes(names: Iterable[str] = RUNTIMES, progress: Progress = _quiet)
     if all(path.is_file() for path in files.values()):
         return files
     with locked(folder.with_name(folder.name + ".lock"), _LOCK_DEADLINE_S):
-        missing = [name for name, path in files.items() if not path.is_file()]
+        missing = [
+            name
+            for name, path in files.items()
+            if not path.is_file() and not official.fetch(name, path, progress)
+        ]
         if missing:
             build(missing, folder, cache_root() / "downloads", progress)
-        if "rpi_pico" in missing:
+        if "rpi_pico" in files:
             # Who has just waited for an image is about to emulate it.
             emulator.build(progress)
     return files

@@ -81,6 +81,26 @@ PACKAGES = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An image that MicroPython's makers publish; at most ``size`` bytes, with that SHA-256 in hex."""
+
+    url: str
+    sha256: str
+    size: int
+
+
+# MicroPython publishes no hashes. This one is that of a public project which keeps the image as test data
+# (BrianPugh/tamp, tests/test_dataset_regression.py); a file with another one is not used.
+OFFICIAL = {
+    "rpi_pico": Release(
+        "https://micropython.org/resources/firmware/RPI_PICO-20250415-v1.25.0.uf2",
+        "e0c40eacf1afc550a6add74888c48bb981b28788a6d75a62a0e2444e997b9864",
+        2 << 20,
+    ),
+}
+
 UNIX_OPTIONS = (
     "MICROPY_PY_BTREE=0",
     "MICROPY_SSL_AXTLS=0",

@@ -1,0 +1,80 @@
+"""The other end of :mod:`hri.rig.bus_control`: faults on a bus that is somewhere else."""
+
+from __future__ import annotations
+
+import json
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+_MAX_REPLY = 1 << 24
+
+
+class RemoteControl:
+    """The faults and the supply of a served bus.
+
+    Every method raises ValueError with the server's words when it refuses, and OSError when it goes away or
+    does not answer in ``timeout`` seconds.
+    """
+
+    def __init__(self, host: str, port: int, *, timeout: float = 10.0) -> None:
+        self._socket = socket.create_connection((host, port), timeout=timeout)
+        self._replies = self._socket.makefile("rb")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._replies.close()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def arm(self, *faults: str, seed: int | None = None) -> list[str]:
+        """Forget all faults, count from zero and wait for these; return them as the server read them."""
+        request: dict[str, Any] = {"do": "arm", "faults": faults}
+        if seed is not None:
+            request["seed"] = seed
+        armed: list[str] = self._ask(request)["faults"]
+        return armed
+
+    def clear(self) -> None:
+        """Forget all faults and let go of a stuck line."""
+        self._ask({"do": "clear"})
+
+    def clock(self, pulses: int = 9) -> None:
+        """Clock SCL, to clear a stuck bus."""
+        self._ask({"do": "clock", "pulses": pulses})
+
+    def counters(self) -> dict[str, Any]:
+        """Return what was counted, and the state of supply and line."""
+        return self._ask({"do": "counters"})
+
+    def hits(self) -> list[dict[str, Any]]:
+        """Return every fault that struck and was logged, in order."""
+        found: list[dict[str, Any]] = []
+        while more := self._ask({"do": "hits", "from": len(found)})["hits"]:
+            found += more
+        return found
+
+    def power_off(self) -> None:
+        """Take the supply from everything on the bus."""
+        self._ask({"do": "power", "on": False})
+
+    def power_on(self) -> None:
+        """Give it back."""
+        self._ask({"do": "power", "on": True})
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        line = self._replies.readline(_MAX_REPLY)
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the control connection was closed")
+        reply: dict[str, Any] = json.loads(line)
+        if not reply.pop("ok"):
+            raise ValueError(reply["error"])
+        return reply
