@@ -98,11 +98,6 @@ class ScriptedBus:
         elif step is not None and step[0] != "busy":
             raise AssertionError(f"wake pulse where the script has {step}")
 
-    def _find(self, address):
-        # What the script holds for the chip stays there, so a command to another address is noticed.
-        if address != self._address:
-            raise OSError(5)
-
     def write(self, address, buf):
         if address != self._address:
             raise OSError(5)
