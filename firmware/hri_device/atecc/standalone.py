@@ -1,7 +1,7 @@
 """What a program of its own asks of the chip and the service never does; the core does not import it."""
 
 from .. import const
-from ..errors import CommandError
+from ..errors import CommandError, PacketError
 from .commands import CONFIG
 from .element import ATECC608
 
@@ -37,6 +37,18 @@ class StandaloneATECC608(ATECC608):
     def _lock_bytes(self):
         with self.session:
             return self._commands.read(CONFIG, _LOCK_WORD, _WORD)
+
+    def lock_slot_holding(self, slot, data):
+        """Make what `slot` holds permanent, if it reads as `data` from its start on. This cannot be undone.
+
+        The lock of a slot has no CRC: where power failed in a write, lock_slot would keep a torn value for
+        good. A slot that cannot be read in clear is assured otherwise: until the data zone is locked by the
+        CRC of lock_data, after that by a proof of its key (MAC, AES) or an encrypted read. Raises PacketError
+        for another content, and what read_slot and lock_slot raise. 508A datasheet, Lock.
+        """
+        if self.read_slot(slot, len(data)) != data:
+            raise PacketError("slot %d reads otherwise: write it again" % slot)
+        self.lock_slot(slot)
 
     def verify_external(self, public_key, digest, signature):
         """Return whether `signature` (64 bytes) of `digest` (32) is by `public_key` (64 bytes, P-256).

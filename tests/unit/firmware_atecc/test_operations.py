@@ -13,8 +13,8 @@ from unit.firmware_atecc.scripted_bus import SLEEP, ScriptedBus, awake, exchange
 
 _FILE = Path(__file__).parents[2] / "vectors" / "driver_operations.json"
 _VECTORS = json.loads(_FILE.read_text())["vectors"]
-# Tested step by step in test_config.py.
-_ELSEWHERE = {"write_config", "lock_config", "config_crc", "type"}
+# Tested step by step in test_config.py, test_power_loss.py and test_session.py.
+_ELSEWHERE = {"write_config", "lock_config", "config_crc", "lock_slot_holding", "type"}
 
 
 def decoded(value):

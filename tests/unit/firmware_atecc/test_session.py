@@ -261,6 +261,51 @@ def test_an_undelivered_command_is_delivered_after_another_pulse():
     assert bus.left == []
 
 
+@pytest.mark.parametrize("answer", [reply(_SIGNATURE), OK, reply(b"\x05")])
+def test_a_command_whose_acknowledge_was_lost_is_not_sent_again_where_the_chip_has_answered_it(answer):
+    bus = ScriptedBus(awake(), lose(_GENKEY), pulse(), read(answer), SLEEP)
+    with pytest.raises((PacketError, CommandError)):
+        ATECC608(bus).generate_key(0)
+    assert bus.left == []
+
+
+def test_a_command_whose_acknowledge_was_lost_is_not_sent_again_while_it_runs():
+    bus = ScriptedBus(awake(), lose(_GENKEY), busy(400), read(reply(_SIGNATURE)))
+    with pytest.raises(BusError):
+        ATECC608(bus).generate_key(0)
+    assert [step[0] for step in bus.left] == ["busy", "read"]
+
+
+def test_an_undelivered_command_is_delivered_where_an_awake_chip_has_nothing_to_say():
+    bus = ScriptedBus(
+        awake(),
+        lose(_GENKEY),
+        pulse(),
+        read(b"\xff" * 4),
+        SLEEP,
+        awake(),
+        exchange(_GENKEY, reply(_SIGNATURE)),
+        SLEEP,
+    )
+    assert ATECC608(bus).generate_key(0) == _SIGNATURE
+    assert bus.left == []
+
+
+def test_a_reading_is_sent_again_whatever_became_of_the_first():
+    bus = ScriptedBus(
+        awake(),
+        lose(_INFO),
+        pulse(),
+        read(reply(_REVISION)),
+        SLEEP,
+        awake(),
+        exchange(_INFO, reply(_REVISION)),
+        SLEEP,
+    )
+    assert ATECC608(bus).revision() == _REVISION
+    assert bus.left == []
+
+
 def test_nothing_is_woken_again_between_nonce_and_sign():
     bus = ScriptedBus(awake(), exchange(_NONCE, OK), lose(_SIGN), SLEEP)
     with pytest.raises(BusError, match="what it held is lost"):
