@@ -71,7 +71,7 @@ def parse(reply, size, opcode):
     """
     count = reply[0]
     if not _STATUS_LENGTH <= count <= len(reply):
-        raise PacketError("command %02x: impossible length %d" % (opcode, count))
+        raise PacketError("command %02x: bad length %d" % (opcode, count))
     if crc16(reply[: count - 2]) != reply[count - 2] | reply[count - 1] << 8:
         raise PacketError("command %02x: wrong CRC" % opcode)
     if count == _STATUS_LENGTH:
@@ -79,5 +79,5 @@ def parse(reply, size, opcode):
             raise CommandError(reply[1], opcode)
         return b""
     if count != size + 3 and size >= 0:
-        raise PacketError("command %02x: length %d" % (opcode, count))
+        raise PacketError("command %02x: bad length %d" % (opcode, count))
     return bytes(reply[1 : count - 2])

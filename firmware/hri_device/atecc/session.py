@@ -11,9 +11,10 @@ _RESET = const(0x00)
 _SLEEP = const(0x01)
 _IDLE = const(0x02)
 _WAKE_REPLY = b"\x04\x11\x33\x43"
-_NOTHING = b"\xff\xff\xff\xff"
+_NOTHING = const(0xFF)  # a byte read past the end of a reply, which is the first where there is no new one
 _LOST = "what it held is lost"
 
+_WOKEN = const(0x11)
 _WATCHDOG = const(0xEE)
 _NOT_RECEIVED = const(0xFF)
 
@@ -55,6 +56,7 @@ class Session:
         self._reply = bytearray(_REPLY_LIMIT)
         self._word = bytearray(1)
         self._woken = 0
+        self._last = None
         self.holding = False  # the chip holds something, as in TempKey, that later commands lean on
         self._unfinished = False  # a command was sent whose end was not seen
 
@@ -92,8 +94,8 @@ class Session:
                 payload = self._exchange(opcode, length, size, longest)
                 break
             except CommandError as error:
-                # These two say that the command was not executed, so any command may be sent again.
-                if not tries or error.status not in (_WATCHDOG, _NOT_RECEIVED):
+                # These say that the command was not executed, so any command may be sent again.
+                if not tries or error.status not in (_WOKEN, _WATCHDOG, _NOT_RECEIVED):
                     raise
                 if error.status == _WATCHDOG:
                     self._renew()
@@ -107,36 +109,40 @@ class Session:
         return payload
 
     def _exchange(self, opcode, length, size, longest):
-        self._send(opcode, length)
         self._unfinished = True
+        self._send(opcode, length)
         view = memoryview(self._reply)[: max(size, -size, 1) + 3]
-        self._receive(opcode, view, longest)
-        self._unfinished = False
+        silent = False
         tries = _TRIES
         while True:
+            self._receive(opcode, view, longest)
+            self._unfinished = False
+            silent |= view[0] == _NOTHING
             tries -= 1
             try:
-                return parse(view, size, opcode)
+                payload = parse(view, size, opcode)
+                break
             except PacketError:
                 if not tries:
                     raise
             # The reply stays in the chip; only its way here was at fault.
             self._put(_RESET)
-            self._receive(opcode, view, longest)
+        # So does the last one, read to its end, where the command never came in: it is no answer to this.
+        if silent and payload == self._last:
+            raise PacketError("command %02x: old reply" % opcode)
+        self._last = payload
+        return payload
 
     def _send(self, opcode, length):
         view = memoryview(self._command)[:length]
-        try:
-            self._bus.write(self._addresses[0], view)
-        except OSError:
-            if self.holding:
-                raise BusError(_LOST)
-            # The chip may have gone to sleep, or the acknowledge been lost of a command that now runs.
-            self._wake(opcode not in _REPEATABLE)
-            try:
-                self._bus.write(self._addresses[0], view)
-            except OSError:
-                raise BusError("command %02x: not taken" % opcode)
+        if self._write(view):
+            return
+        if self.holding:
+            raise BusError(_LOST)
+        # The chip may have gone to sleep, or the acknowledge been lost of a command that now runs.
+        self._wake(opcode not in _REPEATABLE)
+        if not self._write(view):
+            raise BusError("command %02x: not taken" % opcode)
 
     def _receive(self, opcode, view, longest):
         bus = self._bus
@@ -169,7 +175,7 @@ class Session:
                 if view == _WAKE_REPLY:
                     break
                 answered = True
-                if self.holding or (unsure and view != _NOTHING):
+                if self.holding or (unsure and view[0] != _NOTHING):
                     late = True  # Another try would begin with the loss of what it held.
                 elif not late:
                     # Awake all along, with the reply to something older: from sleep it starts afresh. Or not
@@ -211,8 +217,12 @@ class Session:
 
     def _put(self, word):
         self._word[0] = word
+        return self._write(self._word)
+
+    def _write(self, view):
+        # Return whether the chip acknowledges.
         try:
-            self._bus.write(self._addresses[0], self._word)
+            self._bus.write(self._addresses[0], view)
         except OSError:
             return False
         return True

@@ -4,78 +4,12 @@ import contextlib
 import hashlib
 
 import pytest
-from hri.rig.atecc import open_chip
-from hri.rig.bus import Bus, ManualClock
-from hri.rig.bus_faults import FaultyTarget
 from hri.rig.fault_script import parse_all
 from hri_device.atecc.packet import crc16
-from hri_device.atecc.standalone import StandaloneATECC608
 from hri_device.errors import CommandError, PacketError, SecureElementError
-from unit.firmware_atecc.rig_bus import RigBus
-from unit.firmware_atecc.test_on_virtual_chip import profile_over
+from unit.firmware_atecc.chip_bench import CONTENTS, DATA_CRC, SIZES, Bench, data_crc
 
-_WRITE = 0x12
 _BLOCK = 32
-_SIZES = [36] * 8 + [416] + [72] * 7
-_PRIVATE = range(5)
-_CONTENTS = {
-    slot: hashlib.shake_256(bytes((slot,))).digest(_SIZES[slot]) for slot in range(16) if slot not in _PRIVATE
-}
-_DATA_CRC = crc16(b"".join(_CONTENTS.values()) + b"\xff" * 64)
-
-
-class TearingBus(RigBus):
-    """Has the supply fail within the EEPROM change of one Write, `tear` = (which, after how many bytes)."""
-
-    def __init__(self, bus, clock, chip):
-        super().__init__(bus, clock)
-        self._chip = chip
-        self.writes = 0
-        self.tear = None
-
-    def about_to_send(self, opcode):
-        if opcode != _WRITE:
-            return
-        if self.tear and self.tear[0] == self.writes:
-            self._chip.tear_next_write(self.tear[1], seed=self.writes)
-            self.tear = None
-        self.writes += 1
-
-
-class Bench:
-    """A blank chip on wires that can fail; `restart` mends them and makes a new driver, as a reset does."""
-
-    def __init__(self):
-        self.clock = ManualClock()
-        self.chip = open_chip("atecc608b", state=None, clock=self.clock, timing="typical")
-        self.wires = FaultyTarget(self.chip, self.clock)
-        self.wanted = profile_over(self.chip.eeprom.config)
-        self.restart()
-
-    def restart(self):
-        self.wires.arm(())
-        self.bus = TearingBus(Bus([self.wires], clock=self.clock), self.clock, self.chip)
-        self.element = StandaloneATECC608(self.bus)
-
-    def configured(self):
-        self.element.write_config(self.wanted)
-        self.element.lock_config(crc16(self.wanted))
-        self.restart()
-        return self
-
-    def write_contents(self):
-        for slot, content in _CONTENTS.items():
-            self.element.write_slot(slot, content)
-
-    def personalised(self):
-        self.write_contents()
-        self.element.lock_data(_DATA_CRC)
-        self.restart()
-        return self
-
-    def is_as_wanted(self):
-        config = self.chip.eeprom.config
-        return config[16:84] == self.wanted[16:84] and config[88:] == self.wanted[88:]
 
 
 def writing_config():
@@ -147,23 +81,70 @@ def test_power_loss_at_any_byte_of_the_lock_leaves_the_zone_open_or_locked_as_wa
 
 @pytest.mark.parametrize("slot", [5, 6, 8, 14])
 def test_a_slot_torn_before_the_data_lock_is_refused_by_the_lock_whether_or_not_it_can_be_read(slot):
-    for block in range(-(-_SIZES[slot] // _BLOCK)):
-        length = min(_BLOCK, _SIZES[slot] - block * _BLOCK)
+    for block in range(-(-SIZES[slot] // _BLOCK)):
+        length = min(_BLOCK, SIZES[slot] - block * _BLOCK)
         # Some bytes new, one torn, some old.
         for after in {1, 2, length // 2, length - 2}:
             bench = Bench().configured()
             bench.write_contents()
             bench.bus.tear = (bench.bus.writes + block, after)
-            other = hashlib.shake_256(b"other").digest(_SIZES[slot])
+            other = hashlib.shake_256(b"other").digest(SIZES[slot])
             with pytest.raises(SecureElementError):
                 bench.element.write_slot(slot, other)
             bench.restart()
-            for believed in (_CONTENTS, {**_CONTENTS, slot: other}):
+            for believed in (CONTENTS, {**CONTENTS, slot: other}):
                 with pytest.raises(CommandError, match="command 17"):
-                    bench.element.lock_data(crc16(b"".join(believed.values()) + b"\xff" * 64))
+                    bench.element.lock_data(data_crc(believed))
                 assert not bench.element.is_data_locked()
             bench.personalised()
             assert bench.element.is_data_locked()
+
+
+def test_power_loss_at_any_byte_of_a_slot_before_the_data_lock_is_noticed_and_never_locked_over():
+    other = hashlib.shake_256(b"other").digest(SIZES[5])
+    whole = Bench().configured()
+    whole.write_contents()
+    whole.restart()
+    whole.element.write_slot(5, other)
+    for at in range(1, whole.wires.bytes_seen + 1):
+        bench = Bench().configured()
+        bench.write_contents()
+        bench.restart()
+        bench.wires.arm(parse_all([f"power@{at}"]))
+        try:
+            bench.element.write_slot(5, other)
+        except SecureElementError:
+            written = False
+        else:
+            written = True
+        bench.restart()
+        try:
+            bench.element.lock_data(data_crc({**CONTENTS, 5: other}))
+        except CommandError:
+            assert not written
+            assert not bench.element.is_data_locked()
+        else:
+            # The lost one was the answer, or the good night.
+            assert bench.element.read_slot(5, SIZES[5]) == other
+
+
+def test_power_loss_at_any_byte_of_the_data_lock_leaves_the_zone_open_or_locked_as_written():
+    whole = Bench().configured()
+    whole.write_contents()
+    whole.restart()
+    whole.element.lock_data(DATA_CRC)
+    for at in range(1, whole.wires.bytes_seen + 1):
+        bench = Bench().configured()
+        bench.write_contents()
+        bench.restart()
+        bench.wires.arm(parse_all([f"power@{at}"]))
+        with contextlib.suppress(SecureElementError):
+            bench.element.lock_data(DATA_CRC)
+        bench.restart()
+        if not bench.element.is_data_locked():
+            bench.element.lock_data(DATA_CRC)
+        for slot in (5, 8, 14):
+            assert bench.element.read_slot(slot, SIZES[slot]) == CONTENTS[slot]
 
 
 @pytest.mark.parametrize("after", range(_BLOCK))
