@@ -1,6 +1,7 @@
 """Size and memory of the device package on the emulated Pico, beside adafruit-circuitpython-atecc.
 
-Both are compiled by the same mpy-cross and imported by the same MicroPython from the same flash.
+Both are compiled by the same mpy-cross and imported by the same MicroPython from the same flash. Each feature
+of the driver is a file of its own, so each has a row of its own: a new file brings its row with it.
 """
 
 import importlib.util
@@ -19,27 +20,53 @@ from mpremote.transport_serial import SerialTransport
 ROOT = Path(__file__).resolve().parent.parent
 _PACKAGE = ROOT / "firmware" / "hri_device"
 # A board carries the roles, the chip's driver and one port. Never imported on the Pico: the other platforms'
-# ports, the store for boards without a writable file system, CRC-32 where binascii has it, the base class of
-# other elements, and what only a program of its own asks of the chip.
+# ports, the stores for boards without a writable file system, CRC-32 where binascii has it and the base class
+# of other elements.
 _NOT_CORE = (
+    "hri_device/ports/adafruit.mpy",
     "hri_device/ports/circuitpython.mpy",
     "hri_device/ports/cpython.mpy",
     "hri_device/chipstore.mpy",
     "hri_device/nvmstore.mpy",
     "hri_device/crc32.mpy",
     "hri_device/element.mpy",
-    "hri_device/atecc/standalone.mpy",
 )
+# Of the chip's driver only what the service needs; every other file there is a feature.
+_CHIP = "hri_device/atecc/"
+_CHIP_CORE = ("__init__", "packet", "session", "commands", "element")
+# What a program without the service carries, which is what Adafruit's library is for.
+_DRIVER = ("hri_device/__init__.mpy", "hri_device/errors.mpy", "hri_device/ports/__init__.mpy")
+_PORT = "hri_device/ports/circuitpython.mpy"
 _ADAFRUIT = ("adafruit_atecc", "adafruit_bus_device", "adafruit_binascii")
 _SIZE_GOAL = 20 * 1024
 _RAM_GOAL = 40 * 1024
 
 
+def compiled(folder: Path) -> dict[str, bytes]:
+    """Return the whole package, compiled: path on the board to content."""
+    compile_package(_PACKAGE, folder / "hri_device")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.mpy"))}
+
+
+def features(package: dict[str, bytes]) -> dict[str, str]:
+    """Return the features of the driver that a board can leave out: name to path on the board."""
+    names = {
+        path: path.removeprefix(_CHIP).removesuffix(".mpy") for path in package if path.startswith(_CHIP)
+    }
+    return {name: path for path, name in names.items() if name not in _CHIP_CORE}
+
+
 def core(folder: Path) -> dict[str, bytes]:
     """Return the core set, compiled: path on the board to content."""
-    compile_package(_PACKAGE, folder / "hri_device")
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.mpy")}
-    return {name: data for name, data in files.items() if name not in _NOT_CORE}
+    package = compiled(folder)
+    without = {*_NOT_CORE, *features(package).values()}
+    return {path: data for path, data in package.items() if path not in without}
+
+
+def driver(package: dict[str, bytes]) -> int:
+    """Return the bytes of the driver alone, with one port, without the service and without features."""
+    chip = [f"{_CHIP}{name}.mpy" for name in _CHIP_CORE]
+    return sum(len(package[path]) for path in (*_DRIVER, _PORT, *chip))
 
 
 def _adafruit(folder: Path) -> dict[str, bytes]:
@@ -84,12 +111,46 @@ def kept_after(imports: str, package: dict[str, bytes]) -> int:
         return int(said)
 
 
+def kept_by_each(modules: list[str], first: str, package: dict[str, bytes]) -> list[int]:
+    """Return the bytes of RAM that each of `modules` keeps on the Pico, imported in turn after `first`."""
+    with pico(package) as (repl, _):
+        said = repl.exec(
+            "import gc, micropython\n"
+            f"import {first}\n"
+            f"for _name in {modules!r}:\n"
+            "    gc.collect(); _before = gc.mem_alloc()\n"
+            "    __import__(_name)\n"
+            "    gc.collect(); print(gc.mem_alloc() - _before)"
+        )
+        return [int(line) for line in said.split()]
+
+
+def measure_features(package: dict[str, bytes]) -> dict[str, Entry]:
+    """Return the size of each feature of the driver, and the RAM that it adds to a running driver."""
+    paths = features(package)
+    modules = [path.removesuffix(".mpy").replace("/", ".") for path in paths.values()]
+    kept = kept_by_each(modules, "hri_device.atecc.element", package)
+    entries = {}
+    for (name, path), ram in zip(paths.items(), kept, strict=True):
+        entries[f"firmware.feature.{name}.mpy"] = reported(
+            len(package[path]), "bytes", "a file that a board can leave out"
+        )
+        entries[f"firmware.feature.{name}.ram"] = reported(
+            ram, "bytes", "what it adds to a driver with the features named before it"
+        )
+    return entries
+
+
 def measure() -> dict[str, Entry]:
     """Return sizes and kept RAM."""
     with tempfile.TemporaryDirectory() as scratch:
         ours = core(Path(scratch) / "ours")
+        package = compiled(Path(scratch) / "package")
         theirs = _adafruit(Path(scratch) / "theirs")
     return {
+        "firmware.driver_mpy": reported(
+            driver(package), "bytes", "the driver and one port alone, beside Adafruit's"
+        ),
         "firmware.core_mpy": at_most(sum(map(len, ours.values())), "bytes", _SIZE_GOAL),
         "firmware.ram_after_import": at_most(
             kept_after(
@@ -112,4 +173,5 @@ def measure() -> dict[str, Entry]:
             "bytes",
             "adafruit-circuitpython-atecc with its helpers, beside ours",
         ),
+        **measure_features(package),
     }
