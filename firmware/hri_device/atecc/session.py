@@ -141,6 +141,7 @@ class Session:
             raise BusError(_LOST)
         # The chip may have gone to sleep, or the acknowledge been lost of a command that now runs.
         self._wake(opcode not in _REPEATABLE)
+        self._unfinished = True
         if not self._write(view):
             raise BusError("command %02x: not taken" % opcode)
 

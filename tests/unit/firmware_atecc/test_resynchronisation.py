@@ -1,5 +1,6 @@
 """Every fault at every byte: the right result or a SecureElementError, and the next operation works."""
 
+import contextlib
 import hashlib
 
 import pytest
@@ -108,3 +109,28 @@ def test_an_increment_is_never_counted_twice(bench, kind):
 def test_another_controller_that_reads_our_reply_away_is_got_over(bench, transfer):
     bench.wires.arm(parse_all([f"traffic@{transfer}.0:0x60:r2"]))
     sign(bench)
+
+
+@pytest.mark.parametrize("operation", [sign, read, write, random])
+@pytest.mark.parametrize("probability", ["0.003", "0.02", "0.1"])
+def test_any_number_of_faults_never_makes_a_wrong_result(bench, operation, probability):
+    for seed in range(100):
+        bench.wires.arm(parse_all([f"random:{probability}"]), seed=seed)
+        with contextlib.suppress(BusError, PacketError, CommandError):
+            operation(bench)
+        bench.wires.arm(())
+        assert bench.element.revision() == bytes.fromhex("00006003")
+
+
+@pytest.mark.parametrize("probability", ["0.003", "0.02", "0.1"])
+def test_any_number_of_faults_never_counts_twice(bench, probability):
+    for seed in range(300):
+        before = counted(bench)
+        bench.wires.arm(parse_all([f"random:{probability}"]), seed=seed)
+        told = None
+        with contextlib.suppress(SecureElementError):
+            told = count(bench)
+        bench.wires.arm(())
+        after = counted(bench)
+        assert after in ([before, before + 1] if told is None else [told])
+        assert after - before <= 1

@@ -308,6 +308,25 @@ def test_a_command_whose_acknowledge_was_lost_is_not_sent_again_while_it_runs():
     assert bus.left == []
 
 
+def test_a_command_that_may_run_after_two_lost_acknowledges_is_waited_for_by_the_next_session():
+    bus = ScriptedBus(
+        awake(),
+        lose(_GENKEY),
+        awake(),
+        lose(_GENKEY),
+        SLEEP,
+        busy(600),
+        awake(),
+        exchange(_INFO, reply(_REVISION)),
+        SLEEP,
+    )
+    element = ATECC608(bus)
+    with pytest.raises(BusError, match="not taken"):
+        element.generate_key(0)
+    assert element.revision() == _REVISION
+    assert bus.left == []
+
+
 def test_an_undelivered_command_is_delivered_where_an_awake_chip_has_nothing_to_say():
     bus = ScriptedBus(
         awake(),
