@@ -107,6 +107,42 @@ def test_without_an_address_the_chip_is_found_where_it_may_be(address):
     assert bus.now - spent <= 2
 
 
+@pytest.mark.parametrize(("foreign", "chip"), [(0x60, 0x35), (0x60, 0x36), (0x35, 0x36), (0x36, 0x60)])
+@pytest.mark.parametrize("late", [0, 2, 5])
+def test_a_foreign_device_at_one_of_the_addresses_is_passed_over(foreign, chip, late):
+    told = []
+
+    class Shared(ScriptedBus):
+        def write(self, address, buf):
+            if address == foreign:
+                told.append(bytes(buf))
+            else:
+                super().write(address, buf)
+
+        def read_into(self, address, buf):
+            if address == foreign:
+                buf[:] = bytes(len(buf))
+            else:
+                super().read_into(address, buf)
+
+        def wake(self):
+            if self._next() == ("pulse",):
+                super().wake()
+
+    bus = Shared(
+        pulse(),
+        [busy(late)] if late else [],
+        read(WAKE_REPLY),
+        exchange(_INFO, reply(_REVISION)),
+        SLEEP,
+        address=chip,
+    )
+    assert ATECC608(bus).revision() == _REVISION
+    assert bus.left == []
+    # The word for sleep at most, which to a device with registers is the number of one.
+    assert set(told) <= {b"\x01"}
+
+
 def test_a_given_address_is_the_only_one_looked_at():
     bus = ScriptedBus(*[pulse()] * 100, address=0x35)
     with pytest.raises(BusError, match="no chip at address 60"):
