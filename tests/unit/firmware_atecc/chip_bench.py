@@ -27,16 +27,17 @@ DATA_CRC = data_crc(CONTENTS)
 
 
 class TearingBus(RigBus):
-    """Has the supply fail within the EEPROM change of one Write, `tear` = (which, after how many bytes)."""
+    """Has the supply fail within an EEPROM change: `tear` = (which command `tearing`, after how many bytes)."""
 
     def __init__(self, bus, clock, chip):
         super().__init__(bus, clock)
         self._chip = chip
         self.writes = 0
+        self.tearing = _WRITE
         self.tear = None
 
     def about_to_send(self, opcode):
-        if opcode != _WRITE:
+        if opcode != self.tearing:
             return
         if self.tear and self.tear[0] == self.writes:
             self._chip.tear_next_write(self.tear[1], seed=self.writes)

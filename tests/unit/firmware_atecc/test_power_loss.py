@@ -10,6 +10,7 @@ from hri_device.errors import CommandError, PacketError, SecureElementError
 from unit.firmware_atecc.chip_bench import CONTENTS, DATA_CRC, SIZES, Bench, data_crc
 
 _BLOCK = 32
+_GENKEY = 0x40
 
 
 def writing_config():
@@ -162,3 +163,35 @@ def test_a_slot_torn_after_the_data_lock_is_never_made_permanent(after):
     bench.element.lock_slot_holding(5, record)
     assert bench.element.is_slot_locked(5)
     assert bench.element.read_slot(5, 36) == record
+
+
+@pytest.mark.parametrize("after", range(36))
+def test_a_key_torn_at_its_birth_is_noticed_and_born_anew(after):
+    bench = Bench().configured().personalised()
+    bench.element.generate_key(1)
+    bench.bus.tearing = _GENKEY
+    # The first GenKey of a birth reads the attestation key, the second creates.
+    bench.bus.tear = (1, after)
+    with pytest.raises(SecureElementError):
+        bench.element.birth(0, bytes(20), 1)
+    bench.restart()
+    assert not bench.element.is_slot_locked(0)
+    _, public_key, _, _ = bench.element.birth(0, bytes(20), 1)
+    bench.element.lock_slot(0)
+    assert bench.element.public_key(0) == public_key
+
+
+def test_power_loss_at_any_byte_of_a_slots_lock_leaves_it_open_or_locked_and_its_content_as_it_was():
+    whole = Bench().configured().personalised()
+    whole.element.lock_slot_holding(5, CONTENTS[5])
+    for at in range(1, whole.wires.bytes_seen + 1):
+        bench = Bench().configured().personalised()
+        bench.wires.arm(parse_all([f"power@{at}"]))
+        with contextlib.suppress(SecureElementError):
+            bench.element.lock_slot_holding(5, CONTENTS[5])
+        bench.restart()
+        if not bench.element.is_slot_locked(5):
+            bench.element.lock_slot_holding(5, CONTENTS[5])
+        assert bench.element.is_slot_locked(5)
+        assert [bench.element.is_slot_locked(slot) for slot in (0, 6, 15)] == [False] * 3
+        assert bench.element.read_slot(5, SIZES[5]) == CONTENTS[5]
