@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import bench_bus
+import bench_commands
 import bench_firmware
 import bench_host
 import bench_rig
@@ -14,6 +15,7 @@ import structlog
 
 _PARTS = {
     "bus": bench_bus.measure,
+    "commands": bench_commands.measure,
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
     "rig": bench_rig.measure,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+TIMING = ROOT / "docs" / "timing.md"
+_PER_COMMAND = "command."
 _DEADLINE_S = 300
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{16,}\b"), "<hex>"),
@@ -43,7 +45,7 @@ def shape(text: str) -> str:
 def _found(readme: str, name: str) -> re.Match[str]:
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", readme, re.S)
     if found is None:
-        raise ValueError(f"README.md has no section {name}")
+        raise ValueError(f"there is no section {name}")
     return found
 
 
@@ -62,19 +64,37 @@ def bench_table(entries: dict[str, dict[str, object]]) -> str:
     """Return bench.json as the README's table."""
     lines = ["| measure | value | goal | ratio |", "|---|---:|---|---:|"]
     for name, entry in entries.items():
+        if name.startswith(_PER_COMMAND):
+            continue
         goal = "" if str(entry["goal"]).startswith("none") else entry["goal"]
         ratio = "" if entry["ratio"] is None else entry["ratio"]
         lines.append(f"| {name} | {entry['value']:,} {entry['unit']} | {goal} | {ratio} |")
     return "\n".join(lines) + "\n"
 
 
+def commands_table(entries: dict[str, dict[str, object]]) -> str:
+    """Return bench.json's measures of single commands as the table of docs/timing.md."""
+    speeds = list(dict.fromkeys(name.split(".")[2] for name in entries if name.startswith(_PER_COMMAND)))
+    commands = dict.fromkeys(name.split(".")[1] for name in entries if name.startswith(_PER_COMMAND))
+    lines = ["| command | bytes | " + " | ".join(f"{speed}Hz, ms | of the limit" for speed in speeds) + " |"]
+    lines.append("|---|---:|" + "---:|---:|" * len(speeds))
+    for command in commands:
+        found = [entries[f"{_PER_COMMAND}{command}.{speed}"] for speed in speeds]
+        size = re.search(r"\d+", str(found[0]["goal"]))
+        times = " | ".join(f"{entry['value']} | {entry['ratio']}" for entry in found)
+        lines.append(f"| {command} | {size[0] if size else ''} | {times} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
-    """Update the README from a demo's output and from bench.json, where there is one."""
+    """Update README and docs/timing.md from a demo's output and from bench.json, where there is one."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     readme = with_section(README.read_text(), "transcript", f"```\n{demo()}\n```\n")
     measured = ROOT / "bench.json"
     if measured.exists():
-        readme = with_section(readme, "bench", bench_table(json.loads(measured.read_text())))
+        entries = json.loads(measured.read_text())
+        readme = with_section(readme, "bench", bench_table(entries))
+        TIMING.write_text(with_section(TIMING.read_text(), "commands", commands_table(entries)))
     README.write_text(readme)
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from hri.context import Context
+from hri.elements.atecc.profile import Profile
 from hri.elements.board import BoardElement, ElementInfo
 from hri.errors import PolicyRefusal
 from hri.personalisation import Personalisation
@@ -25,21 +26,26 @@ def read_chip(board: BoardElement) -> ElementInfo:
     return inspect_element(board, board.hello())
 
 
-def apply_configuration(board: BoardElement, context: Context, confirm: str) -> ElementInfo:
+def apply_configuration(
+    board: BoardElement, context: Context, confirm: str, profile: Profile | None = None
+) -> ElementInfo:
     """Write the profile's configuration into an open chip, read it back, and lock nothing.
 
     `confirm` has to be the chip's serial number in hex. Raises PolicyRefusal and DeviceError.
     """
-    return _act(board, context, confirm, _apply)
+    return _act(board, context, confirm, _apply, profile)
 
 
-def lock_zone(board: BoardElement, context: Context, zone: Zone, confirm: str) -> ElementInfo:
+def lock_zone(
+    board: BoardElement, context: Context, zone: Zone, confirm: str, profile: Profile | None = None
+) -> ElementInfo:
     """Lock a zone for good, after reading back what it holds; the data zone is written in full before.
 
     `confirm` has to be the chip's serial number in hex. Slots are locked by provisioning alone, because
     what they hold has to be on record first. Raises PolicyRefusal and DeviceError.
     """
-    return _act(board, context, confirm, _lock_config if zone is Zone.config else _lock_data)
+    act = _lock_config if zone is Zone.config else _lock_data
+    return _act(board, context, confirm, act, profile)
 
 
 def _act(
@@ -47,6 +53,7 @@ def _act(
     context: Context,
     confirm: str,
     act: Callable[[Personalisation, ElementInfo], None],
+    profile: Profile | None,
 ) -> ElementInfo:
     info = read_chip(board)
     serial = info.serial_number.hex()
@@ -57,7 +64,8 @@ def _act(
             "give the serial number of the chip that you mean",
         )
     with element_lease(context, info.serial_number, "hri chip"):
-        work = Personalisation(board, context, Steps(_silent, context.monotonic), lock=True)
+        steps = Steps(_silent, context.monotonic)
+        work = Personalisation(board, context, steps, lock=True, profile=profile)
         work.refuse_foreign(info)
         act(work, info)
     return board.chip_info()
@@ -74,6 +82,7 @@ def _lock_config(work: Personalisation, info: ElementInfo) -> None:
 
 
 def _lock_data(work: Personalisation, info: ElementInfo) -> None:
+    work.require_device_profile()
     if not info.config_locked:
         raise PolicyRefusal(
             "config-open",

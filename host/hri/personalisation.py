@@ -13,6 +13,7 @@ from hri.context import Context
 from hri.elements.atecc.crc import crc16
 from hri.elements.atecc.lint import lint
 from hri.elements.atecc.plan import Plan, differing_bytes, plan
+from hri.elements.atecc.profile import Profile
 from hri.elements.board import BoardElement, ElementInfo
 from hri.errors import DeviceError, PolicyRefusal
 from hri.evidence import Birth, obtain_birth, public_key_sha256, recorded_birth, refusal
@@ -75,14 +76,21 @@ class Personalisation:
     """Leads the chip of one board to its permanent key; `device_id` is the operator's, empty to derive it."""
 
     def __init__(
-        self, board: BoardElement, context: Context, steps: Steps, *, lock: bool, device_id: str = ""
+        self,
+        board: BoardElement,
+        context: Context,
+        steps: Steps,
+        *,
+        lock: bool,
+        device_id: str = "",
+        profile: Profile | None = None,
     ) -> None:
         self._board = board
         self._context = context
         self._steps = steps
         self._lock = lock
         self._device_id = device_id
-        self._profile = context.chip_profile
+        self._profile = profile or context.chip_profile
 
     def run(self, info: ElementInfo) -> Identity:
         """Do what is left to do on the chip that `info` describes.
@@ -130,7 +138,7 @@ class Personalisation:
                 f"chip {serial}: {obstacle}",
                 "a configuration zone cannot be unlocked; `hri chip info` shows this one",
             )
-        if not info.data_locked:
+        if not info.data_locked or self._profile.kind != "device":
             return
         for slot in (self._profile.operator_slot, self._profile.trust_anchor_slot):
             wanted = self._contents[slot]
@@ -159,16 +167,33 @@ class Personalisation:
 
     def write_configuration(self, info: ElementInfo) -> None:
         """Write the profile's configuration and read it back; raises PolicyRefusal where lint refuses it."""
-        wanted = self._profile.config_bytes(info.config)
-        errors = [f for f in lint(wanted, present=info.config) if f.severity == "error"]
-        if errors:
-            raise PolicyRefusal(
-                "lint",
-                f"the configuration would spoil this chip: {errors[0].message}",
-                "use another chip, or run `hri chip lint`",
-            )
+        wanted = self._checked(info)
         if info.config != wanted and self._board.write_config(info.serial_number, wanted) != wanted:
             raise _unsaved("the configuration zone")
+
+    def _checked(self, info: ElementInfo) -> bytes:
+        """Return the configuration that this chip is to have; PolicyRefusal for one that lint refuses."""
+        wanted = self._profile.config_bytes(info.config)
+        errors = [
+            f for f in lint(wanted, present=info.config, profile=self._profile) if f.severity == "error"
+        ]
+        if errors:
+            where = "" if errors[0].slot is None else f"slot {errors[0].slot}: "
+            raise PolicyRefusal(
+                "lint",
+                f"the configuration would spoil this chip: {where}{errors[0].message}",
+                "nothing was changed; `hri chip lint` shows all that is wrong",
+            )
+        return wanted
+
+    def require_device_profile(self) -> None:
+        """Raise PolicyRefusal where hri does not know what belongs into the data slots."""
+        if self._profile.kind != "device":
+            raise PolicyRefusal(
+                "not-a-device-profile",
+                f"hri does not know what belongs into the data slots of {self._profile.name}",
+                "write and lock the data zone with your own tool, or use the hri-device profile",
+            )
 
     def lock_configuration(self) -> ElementInfo:
         """Lock the configuration zone for good, with the CRC of what is read now; return the chip after it.
@@ -176,7 +201,7 @@ class Personalisation:
         Raises PolicyRefusal where what is read is not the profile.
         """
         info = self._board.chip_info()
-        wanted = self._profile.config_bytes(info.config)
+        wanted = self._checked(info)
         if info.config != wanted:
             raise PolicyRefusal(
                 "not-configured",

@@ -12,6 +12,7 @@ def blank() -> bytes:
     """A chip as it might come: open zones, its own serial number, no slot configured."""
     config = bytearray(128)
     config[0:4], config[4:8], config[8:13] = SERIAL[:4], bytes.fromhex("00006003"), SERIAL[4:]
+    config[13:15] = b"\x01\x01"  # AES and I2C enabled, as in every published read-out
     config[16] = 0xC0
     config[86] = config[87] = 0x55
     config[88:90] = b"\xff\xff"

@@ -79,8 +79,8 @@ def test_decoding_loses_nothing(raw: bytes) -> None:
     again[88:90] = sum((not slot.locked) << slot.number for slot in slots).to_bytes(2, "little")
     again[0:4], again[8:13] = chip.serial_number[:4], chip.serial_number[4:]
     again[4:8] = chip.revision
-    again[70:72] = chip.secure_boot.to_bytes(2, "little")
-    again[90:92] = chip.chip_options.to_bytes(2, "little")
+    again[70:72] = chip.secure_boot.raw.to_bytes(2, "little")
+    again[90:92] = chip.chip_options.raw.to_bytes(2, "little")
     assert bytes(again) == raw
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from hri.elements.atecc.lint import lint
+from adafruit_atecc.adafruit_atecc import CFG_TLS
+from hri.elements.atecc.known import identify
+from hri.elements.atecc.lint import RULES, lint
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.chip_config.configs import blank, changed, wanted, with_slot
+from unit.chip_config.configs import PROFILE, blank, changed, wanted, with_slot
 
 GOOD = wanted()
 
@@ -50,7 +55,7 @@ def test_a_configuration_of_another_length_is_refused_whole(length: int) -> None
         ),
         pytest.param(with_slot(GOOD, 6, 0x0006, 0x003C), 6, "io-key-not-secret", id="IO key readable"),
         pytest.param(changed(GOOD, b91=0x00), 0, "io-key-not-secret", id="IO key in a private slot"),
-        pytest.param(changed(GOOD, b90=0x04, b91=0x62), None, "io-key-missing", id="protection without key"),
+        pytest.param(changed(GOOD, b90=0x04, b91=0x61), None, "io-key-missing", id="protection without key"),
         pytest.param(changed(GOOD, b71=0x07), 0, "secure-boot-key", id="secure boot by a private key"),
         pytest.param(changed(GOOD, b71=0x87), 8, "secure-boot-key", id="secure boot by data"),
         pytest.param(with_slot(GOOD, 5, 0x0045, 0x003C), 5, "encrypted-read-of-clear", id="EncryptRead"),
@@ -63,6 +68,29 @@ def test_a_configuration_of_another_length_is_refused_whole(length: int) -> None
         pytest.param(
             changed(with_slot(GOOD, 0, 0x2081, 0x1033), b70=0x03), 0, "latch-never-set", id="persistent latch"
         ),
+        pytest.param(changed(GOOD, b69=0x80), 0, "volatile-key-missing", id="volatile key is private"),
+        pytest.param(changed(GOOD, b19=0x10), None, "clock-undefined", id="clock divider 2"),
+        pytest.param(changed(GOOD, b53=0x0F), None, "counter-damaged", id="counter 0"),
+        pytest.param(changed(GOOD, b63=0x12), None, "counter-damaged", id="counter 1"),
+        pytest.param(
+            changed(GOOD, b52=0, b53=0, b54=0, b55=1, b56=0xFF, b57=0xFF, b58=0xFF, b59=0xFF),
+            None,
+            "counter-spent",
+            id="counter at its end",
+        ),
+        pytest.param(changed(GOOD, b17=0x20), None, "reserved-bits", id="byte 17"),
+        pytest.param(changed(GOOD, b80=0x20), None, "reserved-bits", id="byte 80"),
+        pytest.param(changed(GOOD, b90=0x16), None, "reserved-bits", id="ChipOptions"),
+        pytest.param(changed(GOOD, b70=0x23), None, "reserved-bits", id="SecureBoot"),
+        pytest.param(with_slot(GOOD, 8, 0x0008, 0x201C), 8, "reserved-bits", id="KeyConfig"),
+        pytest.param(with_slot(GOOD, 7, 0x0087, 0x001C), 7, "secure-boot-store", id="digest replaceable"),
+        pytest.param(changed(GOOD, b70=0x02), 7, "secure-boot-store", id="signature in 36 bytes"),
+        pytest.param(with_slot(GOOD, 5, 0x0005, 0x0030), 5, "public-key-too-long", id="key in 36 bytes"),
+        pytest.param(with_slot(GOOD, 8, 0x0008, 0x0014), 8, "key-type-undefined", id="key type 5"),
+        pytest.param(
+            with_slot(GOOD, 9, 0x3899, 0x0038), 9, "derive-key-missing", id="derived from clear data"
+        ),
+        pytest.param(with_slot(GOOD, 12, 0x0008, 0x0012), 12, "validation-key-missing", id="parent is data"),
         pytest.param(changed(GOOD, b19=0x01), None, "address-movable", id="address by byte 85"),
         pytest.param(changed(GOOD, b16=0x00), None, "address-reserved", id="general call"),
         pytest.param(changed(GOOD, b16=0xF8), None, "address-reserved", id="reserved address"),
@@ -82,6 +110,9 @@ def test_what_must_not_be_locked_is_refused_by_its_own_code(
         (changed(GOOD, b18=0x51), 5, "count-match"),
         (with_slot(GOOD, 9, 0x00B9, 0x0038), 9, "limited-use"),
         (with_slot(GOOD, 9, 0x0099, 0x0018), 9, "secret-replaceable"),
+        (changed(GOOD, b68=0x5A), 5, "use-lock"),
+        (changed(GOOD, b13=0x00), 9, "aes-off"),
+        (with_slot(GOOD, 12, 0x000C, 0x401C), 12, "x509-format-missing"),
     ],
 )
 def test_what_is_unwise_is_a_warning(config: bytes, slot: int | None, code: str) -> None:
@@ -117,3 +148,54 @@ def test_lint_never_fails(config: bytes) -> None:
     for finding in lint(config, present=config):
         assert finding.severity in ("error", "warning")
         assert finding.message
+
+
+def test_a_write_that_would_lock_slots_is_refused() -> None:
+    findings = codes(changed(GOOD, b88=0xFB), present=blank())
+    assert findings == {(2, "slot-locked-by-write")}
+    # Slots that the chip has locked already are no news.
+    assert codes(changed(GOOD, b88=0xFB), present=changed(blank(), b88=0xFB)) == set()
+
+
+@pytest.mark.parametrize(
+    ("slot", "slot_config", "key_config", "code"),
+    [
+        (8, 0x8008, 0x001C, "never-writable"),
+        (6, 0x8096, 0x003C, "never-writable"),
+        (10, 0x008A, 0x001C, "never-readable"),
+        (3, 0x0081, 0x0013, "never-rotated"),
+    ],
+)
+def test_a_slot_that_cannot_do_what_it_is_for(slot, slot_config, key_config, code) -> None:
+    config = with_slot(GOOD, slot, slot_config, key_config)
+    assert (slot, code) in {(finding.slot, finding.code) for finding in lint(config, profile=PROFILE)}
+    assert lint(GOOD, profile=PROFILE) == []
+
+
+def test_every_rule_is_broken_by_some_case() -> None:
+    """No code is listed that nothing can find."""
+    told = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', Path(__file__).read_text()))
+    assert set(RULES) <= told
+
+
+def test_the_document_lists_every_rule() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "chip-configuration.md").read_text()
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \| (error|warning) \| (.*) \|$", text, re.M)
+    assert {code: (severity, why) for code, severity, why in listed} == RULES
+
+
+def test_the_corrupt_configuration_of_a_known_driver_is_refused() -> None:
+    """adafruit-circuitpython-atecc 1.3.2, CFG_TLS: 219 bytes, torn apart by stray 0x20s."""
+    assert [finding.code for finding in lint(CFG_TLS)] == ["wrong-length"]
+
+    # As that library writes it over a blank chip: the words from byte 16 on, but for 84 to 87.
+    chip = blank()
+    written = chip[:16] + CFG_TLS[16:84] + chip[84:88] + CFG_TLS[88:128]
+    found = {(finding.slot, finding.code) for finding in lint(written, present=chip)}
+
+    assert {(0, "identity-cannot-sign"), (1, "attestation-cannot-sign"), (2, "private-key-readable")} <= found
+    assert {(None, "reserved-bits"), (None, "clock-undefined"), (0, "limited-use")} <= found
+    assert identify(written).profile.name == "adafruit-cfg-tls"
+    # The library takes the chip's address from there too; the byte as the tables has it would move the chip.
+    moved = written[:16] + b"\x20" + written[17:]
+    assert (None, "address-changes") in codes(moved, present=chip)

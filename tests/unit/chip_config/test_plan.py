@@ -83,7 +83,9 @@ def test_counters_and_slot_locks_are_no_obstacle() -> None:
 def test_slot_is_shown_as_it_is_and_as_it_should_be() -> None:
     line = next(line for line in plan(blank(), PROFILE).table if line.slot == 0)
     assert line.title == "identity key"
-    assert line.present == "data, 36 bytes; read by anybody; written by anybody; cannot be slot-locked"
+    assert line.present == (
+        "key of undefined type 0, 36 bytes; read by anybody; written by anybody; cannot be slot-locked"
+    )
     assert line.wanted == (
         "P-256 private key; signs digests it is given; GenKey may replace it; never written in; never read; "
         "public key may be read out; can be slot-locked"
@@ -95,7 +97,10 @@ def test_settings_are_shown_in_words() -> None:
     lines = {line.title: line for line in plan(blank(), PROFILE).table if line.slot is None}
     assert lines["byte 16"].wanted == "I2C address 0x60 (C0)"
     assert not lines["byte 16"].differs
-    assert lines["bytes 90 to 91"].wanted == ("IO-protection key in slot 6, no self-test at power-on (0660)")
+    assert lines["bytes 90 to 91"].wanted == (
+        "IO-protection key in slot 6, no self-test at power-on, KDF may use AES, "
+        "ECDH output in clear or encrypted, KDF output in clear or encrypted (0660)"
+    )
     assert lines["bytes 90 to 91"].differs
 
 

@@ -119,8 +119,8 @@ def test_profile_from_a_file(tmp_path: Path) -> None:
     [
         ('  19: "00" ', '  119: "00" '),
         ('  17: "00" ', '  84: "00" '),
-        ("role: identity,", "role: rotatable,"),
-        ("slot: 7,", "slot: 8,"),
+        ("role: identity\n", "role: rotatable\n"),
+        ("slot: 7\n", "slot: 8\n"),
         ("slot_config: 0x2081", "slot_config: 0x12081"),
         ("version: 1", "version: 1\nsurprise: 1"),
         ("name: hri-device", "name: ["),

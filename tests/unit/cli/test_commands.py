@@ -378,3 +378,88 @@ def test_a_closed_line_provisions_what_was_registered(hri, port, board, tmp_path
     assert "hri register" in before.error["hint"]
     assert (listed.status, listed.json["status"]) == (0, "registered")
     assert (after.status, after.json["device_id"]) == (0, "d1")
+
+
+def test_a_chips_configuration_is_told_in_words(hri, port):
+    ran = hri("--json", "chip", "info", "--port", port)
+
+    assert len(ran.json["slots"]) == 16
+    assert sum(len(bytes.fromhex(field["hex"])) for field in ran.json["fields"]) == 64
+    assert "AES" in next(field["words"] for field in ran.json["fields"] if field["name"] == "AES_Enable")
+
+
+def test_a_configuration_is_decoded_and_checked_without_a_chip(hri, tmp_path):
+    from adafruit_atecc.adafruit_atecc import CFG_TLS
+    from hri.elements.atecc.profile import load_profile
+
+    tng = load_profile("tngtls-608b").config_bytes(bytes(128)).hex()
+    (tmp_path / "cfg_tls.bin").write_bytes(CFG_TLS)
+
+    decoded = hri("--json", "chip", "decode", tng)
+    corrupt = hri("--json", "chip", "lint", str(tmp_path / "cfg_tls.bin"))
+    undecoded = hri("--json", "chip", "decode", str(tmp_path / "cfg_tls.bin"))
+    missing = hri("--json", "chip", "lint", str(tmp_path / "nothing"))
+
+    assert decoded.json["known_as"]["profile"] == "tngtls-608b"
+    assert (corrupt.status, corrupt.json["findings"][0]["code"]) == (1, "wrong-length")
+    assert (undecoded.status, undecoded.error["code"]) == (2, "wrong-length")
+    assert (missing.status, missing.error["code"]) == (2, "no-file")
+
+
+def test_profiles_say_which_of_them_are_ever_written(hri):
+    known = {entry["name"]: entry["writable"] for entry in hri("--json", "chip", "profiles").json["profiles"]}
+
+    assert known["hri-device"]
+    assert not known["tngtls-608b"]
+    assert "hri-device" in hri("chip", "profiles").out
+
+
+def test_a_bad_profile_cannot_be_locked_in(hri, port, board, tmp_path):
+    """The newcomer's own profile, with an attestation key that signs anything: nothing reaches the chip."""
+    from hri.elements.atecc import layout, profile
+    from hri.elements.atecc.words import describe_slot
+
+    hri("ca", "init")
+    shipped = profile._FOLDER.joinpath("hri-device.yaml").read_text()
+    good, bad = (
+        describe_slot(layout.Slot(1, layout.SlotConfig(word), layout.KeyConfig(0x0073), locked=False))
+        for word in (0x2082, 0x2083)
+    )
+    text = " ".join(shipped.split("- slot: 1\n")[1].split("- slot: 2\n")[0].split("words: >-")[1].split())
+    assert text == good
+    head, tail = shipped.split("- slot: 1\n")
+    mine, rest = tail.split("  - slot: 2\n")
+    mine = mine.split("words: >-")[0].replace("0x2082", "0x2083") + f"words: >-\n      {bad}\n"
+    (tmp_path / "mine.yaml").write_text(f"{head}- slot: 1\n{mine}  - slot: 2\n{rest}")
+    chosen = ("--port", port, "--profile", str(tmp_path / "mine.yaml"))
+    serial = board.serial.hex()
+
+    linted = hri("--json", "chip", "lint", *chosen)
+    applied = hri("--json", "chip", "apply", *chosen, "--serial", serial)
+    locked = hri("--json", "chip", "lock", *chosen, "--serial", serial)
+
+    assert (linted.status, linted.json["ok"]) == (1, False)
+    assert (applied.status, applied.error["code"]) == (1, "lint")
+    assert (locked.status, locked.error["code"]) == (1, "lint")
+    assert board.changes == []
+
+
+def test_a_description_cannot_be_applied(hri, port, board):
+    hri("ca", "init")
+
+    ran = hri(
+        "--json", "chip", "apply", "--port", port, "--profile", "tngtls-608b", "--serial", board.serial.hex()
+    )
+    dry = hri("--json", "chip", "lock", "--port", port, "--profile", "tngtls-608b")
+
+    assert (ran.status, ran.error["code"]) == (1, "foreign-configuration")
+    assert "never written" in dry.json["obstacle"]
+    assert board.changes == []
+
+
+def test_a_dry_run_names_what_the_real_run_would_refuse(hri, port):
+    early = hri("--json", "chip", "lock", "--port", port)
+    data = hri("--json", "chip", "lock", "--zone", "data", "--port", port)
+
+    assert "hri chip apply" in early.json["obstacle"]
+    assert "--zone config" in data.json["obstacle"]

@@ -1,7 +1,7 @@
 """What the host knows about ATECC608 configuration: pure values, no device.
 
-`layout` reads a configuration zone, `profile` says what it should be, `plan` how to get there, `lint` what
-must never be locked.
+`layout` reads a configuration zone, `words` says what it means, `profile` what it should be, `known` which
+configuration a chip has, `plan` how to get there, and `lint` what must never be locked.
 """
 
 from .crc import crc16

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import layout
+from .description import KEPT, Profile
+from .field_words import describe_setting
 from .layout import ChipConfig
-from .profile import KEPT, Profile
-from .words import describe_setting, describe_slot
+from .words import describe_slot
 
 Stage = Literal["blank", "configured", "personalised", "identified"]
 
@@ -85,22 +86,23 @@ class Plan:
         }
 
 
-def stage_of(chip: ChipConfig, identity_slot: int) -> Stage:
+def stage_of(chip: ChipConfig, identity_slot: int | None) -> Stage:
     """How far the chip has come, in the words of docs/protocol.md (without the certificate)."""
     if not chip.config_locked:
         return "blank"
     if not chip.data_locked:
         return "configured"
-    return "identified" if chip.slot(identity_slot).locked else "personalised"
+    locked = identity_slot is not None and chip.slot(identity_slot).locked
+    return "identified" if locked else "personalised"
 
 
 def plan(config_now: bytes, profile: Profile) -> Plan:
     """Compare a chip's 128 configuration bytes with the profile; raises ValueError for any other length."""
     present = layout.decode(config_now)
     wanted = ChipConfig(profile.config_bytes(config_now))
-    stage = stage_of(present, profile.identity_slot)
+    stage = stage_of(present, profile.slot_of("identity"))
     table = (*_settings(present, wanted, profile), *_slots(present, wanted, profile))
-    obstacle = _obstacle(present, wanted, profile)
+    obstacle = _description(profile) or _obstacle(present, wanted, profile)
     steps = () if obstacle else _steps(present, wanted, profile)
     return Plan(present.serial_number.hex(), profile.name, stage, table, steps, obstacle)
 
@@ -109,6 +111,13 @@ def differing_bytes(present: bytes, wanted: bytes) -> tuple[int, ...]:
     """Where two configurations of one chip differ in what a configuration is: not in counters and locks."""
     fixed = (at for at in range(layout.CONFIG_BYTES) if at not in KEPT | LIVING)
     return tuple(at for at in fixed if present[at] != wanted[at])
+
+
+def _description(profile: Profile) -> str | None:
+    """Why hri never writes this profile."""
+    if profile.writable:
+        return None
+    return f"{profile.name} describes chips that others configure: it is compared with, and never written"
 
 
 def _obstacle(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> str | None:
@@ -153,17 +162,26 @@ def _settings(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> tupl
 
 
 def _steps(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> tuple[Step, ...]:
-    """The ceremony of docs/profile.md, less what is already done."""
+    """The ceremony of docs/profile.md, less what is already done; of a custom profile the configuration."""
+    steps = _configuration_steps(present, wanted)
+    return (*steps, *_device_steps(present, wanted, profile)) if profile.kind == "device" else tuple(steps)
+
+
+def _configuration_steps(present: ChipConfig, wanted: ChipConfig) -> list[Step]:
+    if present.config_locked:
+        return []
+    steps = []
+    if changed := sum(a != b for a, b in zip(present.raw, wanted.raw, strict=True)):
+        steps.append(Step("write-config", f"write {changed} bytes of configuration and read all back", False))
+    steps.append(Step("lock-config", "the configuration zone can never be changed again", True))
+    return steps
+
+
+def _device_steps(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> list[Step]:
     identity, attestation = profile.identity_slot, profile.attestation_slot
     # Before the configuration is locked no slot can be, whatever the bytes say: they are about to be written.
     locks = present if present.config_locked else wanted
     steps: list[Step] = []
-    if not present.config_locked:
-        if changed := sum(a != b for a, b in zip(present.raw, wanted.raw, strict=True)):
-            steps.append(
-                Step("write-config", f"write {changed} bytes of configuration and read all back", False)
-            )
-        steps.append(Step("lock-config", "the configuration zone can never be changed again", True))
     if not present.data_locked:
         operator, anchor = profile.operator_slot, profile.trust_anchor_slot
         words = f"write every data slot: the root's key in {anchor}, the operator's in {operator}, else zeros"
@@ -181,4 +199,4 @@ def _steps(present: ChipConfig, wanted: ChipConfig, profile: Profile) -> tuple[S
             steps.append(Step(f"generate-{code}", f"{words} (slot {slot})", False))
             words = f"the {code} key in slot {slot} can never be replaced, and never leaves the chip"
             steps.append(Step(f"lock-{code}", words, True))
-    return tuple(steps)
+    return steps

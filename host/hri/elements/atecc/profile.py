@@ -1,13 +1,16 @@
-"""A chip profile: the one configuration that a chip is locked with, and what goes into its data slots."""
+"""Profiles as YAML that somebody has reviewed: the schema, the ones that ship with hri, and what is refused.
+
+Each slot is written down twice, as bits and as words, and the two must agree: a reviewer reads the words, the
+chip gets the bits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,199 +18,167 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hri.errors import ConfigurationError
 
 from . import layout
-from .crc import crc16
+from .description import BLANK_OTP, KEPT, Kind, Profile, ProfileSlot, Role, padded_public_key
 
-Role = Literal[
-    "identity",
-    "attestation",
-    "rotatable",
-    "board-record",
-    "io-protection",
-    "secure-boot-digest",
-    "certificate",
-    "symmetric",
-    "compressed-certificate",
-    "signer-key",
-    "signer-certificate",
-    "trust-anchor",
-    "operator",
-    "firmware-vendor",
+__all__ = [
+    "BLANK_OTP",
+    "KEPT",
+    "Profile",
+    "ProfileSlot",
+    "load_profile",
+    "padded_public_key",
+    "parse_profile",
+    "shipped_names",
+    "shipped_profiles",
 ]
-# Bytes that a profile never sets: made by the manufacturer, or written only by UpdateExtra and Lock.
-KEPT = frozenset({*range(16), *range(84, 88)})
-# The OTP zone as a blank chip is shipped; hri writes nothing there (DS20005927A, OTP zone).
-BLANK_OTP = b"\xff" * 64
 
-
-@dataclass(frozen=True, slots=True)
-class ProfileSlot:
-    """What one slot is for, and the two words that make it so."""
-
-    number: int
-    role: Role
-    title: str
-    slot_config: int
-    key_config: int
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named configuration: the bytes outside the slots, and sixteen slots. Build it with `load_profile`."""
-
-    name: str
-    version: int
-    settings: Mapping[int, bytes]
-    slots: tuple[ProfileSlot, ...]
-
-    def __post_init__(self) -> None:
-        if tuple(slot.number for slot in self.slots) != tuple(range(layout.SLOTS)):
-            raise ValueError("a profile describes slots 0 to 15, in this order")
-        written = [at for start, value in self.settings.items() for at in range(start, start + len(value))]
-        slot_words = [*range(layout.SLOT_CONFIG, 52), *range(layout.KEY_CONFIG, layout.CONFIG_BYTES)]
-        if sorted([*written, *slot_words, *KEPT]) != list(range(layout.CONFIG_BYTES)):
-            raise ValueError(
-                "the settings must give every byte that is neither the chip's nor a slot's, once"
-            )
-        for role in ("identity", "attestation", "certificate", "trust-anchor", "operator"):
-            if len(self._with_role(role)) != 1:
-                raise ValueError(f"a profile has exactly one {role} slot")
-
-    def _with_role(self, *roles: str) -> tuple[int, ...]:
-        return tuple(slot.number for slot in self.slots if slot.role in roles)
-
-    @cached_property
-    def identity_slot(self) -> int:
-        """The slot of the permanent key."""
-        return self._with_role("identity")[0]
-
-    @cached_property
-    def attestation_slot(self) -> int:
-        return self._with_role("attestation")[0]
-
-    @cached_property
-    def rotatable_slots(self) -> tuple[int, ...]:
-        return self._with_role("rotatable")
-
-    @cached_property
-    def identity_slots(self) -> frozenset[int]:
-        """Every slot that may hold an identity key, permanent or rotatable."""
-        return frozenset(self._with_role("identity", "rotatable"))
-
-    @cached_property
-    def certificate_slot(self) -> int:
-        return self._with_role("certificate")[0]
-
-    @cached_property
-    def operator_slot(self) -> int:
-        return self._with_role("operator")[0]
-
-    @cached_property
-    def trust_anchor_slot(self) -> int:
-        return self._with_role("trust-anchor")[0]
-
-    def config_bytes(self, base: bytes) -> bytes:
-        """The 128 bytes wanted for the chip whose configuration zone is `base`; keeps 0-15 and 84-87.
-
-        Raises ValueError unless `base` has 128 bytes.
-        """
-        config = bytearray(layout.decode(base).raw)
-        for start, value in self.settings.items():
-            config[start : start + len(value)] = value
-        for slot in self.slots:
-            at = 2 * slot.number
-            config[layout.SLOT_CONFIG + at : layout.SLOT_CONFIG + at + 2] = slot.slot_config.to_bytes(
-                2, "little"
-            )
-            config[layout.KEY_CONFIG + at : layout.KEY_CONFIG + at + 2] = slot.key_config.to_bytes(
-                2, "little"
-            )
-        return bytes(config)
-
-    def data_slots(self, operator_key: bytes, trust_anchor: bytes | None) -> dict[int, bytes]:
-        """What is written, in this order, before the data zone is locked: slot -> its full length.
-
-        Every slot that is not a private key; zeros where there is nothing to write yet. Keys are 64 bytes
-        (X ‖ Y). Raises ValueError.
-        """
-        contents = {
-            number: bytes(layout.SLOT_BYTES[number])
-            for number in range(layout.SLOTS)
-            if not self._is_private(number)
-        }
-        contents[self.operator_slot] = padded_public_key(operator_key)
-        if trust_anchor is not None:
-            contents[self.trust_anchor_slot] = padded_public_key(trust_anchor)
-        return contents
-
-    def data_crc(self, contents: Mapping[int, bytes], otp: bytes = BLANK_OTP) -> int:
-        """The CRC for `chip.lock_data`: slots in ascending order without private keys, then the OTP zone.
-
-        Source: DS20005927A, Lock command, presumed for the 608. Raises ValueError unless `contents` is
-        complete.
-        """
-        wanted = [number for number in range(layout.SLOTS) if not self._is_private(number)]
-        if sorted(contents) != wanted:
-            raise ValueError("the checksum covers every slot that is not a private key")
-        if any(len(contents[number]) != layout.SLOT_BYTES[number] for number in wanted) or len(otp) != 64:
-            raise ValueError("the checksum covers every slot in full")
-        return crc16(b"".join(contents[number] for number in wanted) + otp)
-
-    def _is_private(self, number: int) -> bool:
-        return layout.KeyConfig(self.slots[number].key_config).private
-
-
-def padded_public_key(raw: bytes) -> bytes:
-    """The 72 bytes in which a slot holds the P-256 key X ‖ Y: each half after four zeros (DS20005927A)."""
-    if len(raw) != 64:
-        raise ValueError("a P-256 public key has 64 bytes")
-    return bytes(4) + raw[:32] + bytes(4) + raw[32:]
-
+_FOLDER = resources.files(__package__).joinpath("profiles")
 
 _Word = Annotated[int, Field(ge=0, le=0xFFFF)]
+_Text = Annotated[str, Field(min_length=1)]
+_Hex = Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2})+$")]
 
 
 class _SlotEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     slot: Annotated[int, Field(ge=0, lt=layout.SLOTS)]
     role: Role
-    title: str
+    title: _Text
     slot_config: _Word
     key_config: _Word
+    words: _Text
+    slot_config_varies: _Word = 0
+    key_config_varies: _Word = 0
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: int
-    settings: dict[int, Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2})+$")]]
+    kind: Kind
+    title: _Text
+    purpose: _Text
+    source: _Text
+    settings: dict[int, _Hex]
+    varies: dict[int, _Hex] = {}
     slots: list[_SlotEntry]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key may not stand twice: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int)):
+                raise _Refused(f"line {key_node.start_mark.line + 1}: a key must be a name or a number")
+            if key in seen:
+                raise _Refused(f"line {key_node.start_mark.line + 1}: {key} stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+class _Refused(ValueError):
+    """What is wrong with a profile file, with the line."""
 
 
 def load_profile(source: str | Path) -> Profile:
     """The profile of that name that ships with hri, or the one in a YAML file; raises ConfigurationError."""
     try:
-        parsed = _File.model_validate(yaml.safe_load(_text(source)))
-        return Profile(
-            parsed.name,
-            parsed.version,
-            {start: bytes.fromhex(value) for start, value in parsed.settings.items()},
-            tuple(
-                ProfileSlot(entry.slot, entry.role, entry.title, entry.slot_config, entry.key_config)
-                for entry in parsed.slots
-            ),
-        )
-    except (OSError, UnicodeError, yaml.YAMLError, ValidationError, ValueError) as error:
+        if source in shipped_names():
+            return _shipped(str(source))
+        if source == "":
+            raise _Refused("it has no name")
+        return parse_profile(Path(source).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, ValueError) as error:
         raise ConfigurationError(
             "profile-invalid",
-            f"the chip profile {source} cannot be used: {error}",
-            "use `hri-device`, or correct the file",
+            f"the chip profile {str(source)!r} cannot be used: {error}",
+            f"correct the file, or use one of {', '.join(shipped_names())}",
         ) from error
 
 
-def _text(source: str | Path) -> str:
-    shipped = resources.files(__package__).joinpath("profiles")
-    if isinstance(source, str) and source.replace("-", "").isalnum():
-        file = shipped.joinpath(f"{source}.yaml")
-        if file.is_file():
-            return file.read_text(encoding="utf-8")
-    return Path(source).read_text(encoding="utf-8")
+def parse_profile(text: str) -> Profile:
+    """The profile that the YAML text describes; raises ValueError naming line and key."""
+    try:
+        node = yaml.compose(text, Loader=_StrictLoader)
+        parsed = _File.model_validate(yaml.load(text, Loader=_StrictLoader))  # noqa: S506 - derives from SafeLoader
+    except ValidationError as invalid:
+        raise _Refused("; ".join(_complaints(node, invalid))) from invalid
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _Refused(f"it is no YAML: {' '.join(str(error).split())}") from error
+    profile = Profile(
+        name=parsed.name,
+        version=parsed.version,
+        settings={start: bytes.fromhex(value) for start, value in parsed.settings.items()},
+        slots=tuple(_slot(entry) for entry in parsed.slots),
+        kind=parsed.kind,
+        title=parsed.title,
+        purpose=parsed.purpose,
+        source=parsed.source,
+        varies={start: bytes.fromhex(value) for start, value in parsed.varies.items()},
+    )
+    for at, (entry, slot) in enumerate(zip(parsed.slots, profile.slots, strict=True)):
+        if " ".join(entry.words.split()) != slot.words:
+            place = _line(node, ("slots", at, "words"))
+            raise _Refused(
+                f"{place}slot {slot.number}: the words do not say what the bits do, which is: {slot.words}"
+            )
+    return profile
+
+
+def _slot(entry: _SlotEntry) -> ProfileSlot:
+    return ProfileSlot(
+        entry.slot,
+        entry.role,
+        entry.title,
+        entry.slot_config,
+        entry.key_config,
+        entry.slot_config_varies,
+        entry.key_config_varies,
+    )
+
+
+def _complaints(node: yaml.Node | None, invalid: ValidationError) -> Iterator[str]:
+    for error in invalid.errors():
+        place = ".".join(str(part) for part in error["loc"]) or "the file"
+        what = "is not a key of a profile" if error["type"] == "extra_forbidden" else error["msg"].lower()
+        yield f"{_line(node, error['loc'])}{place}: {what}"
+
+
+def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> str:
+    """`line N: ` of the deepest part of the path that the file has."""
+    found = node
+    for part in path:
+        below = _child(found, part)
+        if below is None:
+            break
+        found = below
+    return f"line {found.start_mark.line + 1}: " if found is not None else ""
+
+
+def _child(node: yaml.Node | None, part: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part]  # type: ignore[no-any-return]
+    return None
+
+
+@cache
+def shipped_names() -> tuple[str, ...]:
+    """The names of the profiles that ship with hri, in alphabetical order."""
+    files = (file.name for file in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
+
+
+def shipped_profiles() -> tuple[Profile, ...]:
+    """Every profile that ships with hri, in alphabetical order."""
+    return tuple(_shipped(name) for name in shipped_names())
+
+
+# Asked for in every appraisal, and the files do not change while a program runs.
+@cache
+def _shipped(name: str) -> Profile:
+    return parse_profile(_FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))

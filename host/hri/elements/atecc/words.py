@@ -1,10 +1,11 @@
-"""What a configuration means, in words: every sentence about it that a user reads is made here."""
+"""What a slot of a configuration means, in words: every sentence on a slot that a user reads is made here."""
 
 from __future__ import annotations
 
+from .fields import AES, DATA, P256
 from .layout import ChipConfig, Slot
 
-_TYPES = {4: "P-256", 6: "AES", 7: "data"}
+_TYPES = {P256: "P-256", AES: "AES", DATA: "data"}
 
 
 def describe_slot(slot: Slot) -> str:
@@ -20,21 +21,27 @@ def _private(slot: Slot) -> tuple[str, ...]:
         for allowed, words in (
             (access.signs_externally, "signs digests it is given"),
             (access.signs_internally, "signs what the chip itself built"),
-            (access.allows_ecdh, "ECDH"),
+            (access.allows_ecdh, _ecdh(slot)),
         )
         if allowed
     ]
     return (
         f"{_TYPES.get(slot.key_config.key_type, 'unknown type of')} private key",
         " and ".join(uses) or "no use at all",
-        "GenKey may replace it" if access.genkey else "GenKey refused",
+        "GenKey may replace it" if access.genkey and not slot.locked else "GenKey refused",
         f"written in under slot {access.write_key}" if access.priv_write else "never written in",
         "never read" if access.is_secret else "NOT SECRET",
     )
 
 
+def _ecdh(slot: Slot) -> str:
+    return f"ECDH into slot {slot.number | 1}" if slot.slot_config.ecdh_into_next else "ECDH"
+
+
 def _data(slot: Slot) -> tuple[str, ...]:
-    kind = {4: "P-256 public key", 6: "AES key"}.get(slot.key_config.key_type, "data")
+    kind = {P256: "P-256 public key", AES: "AES key", DATA: "data"}.get(
+        slot.key_config.key_type, f"key of undefined type {slot.key_config.key_type}"
+    )
     return (f"{kind}, {slot.size} bytes", _reading(slot), _writing(slot))
 
 
@@ -51,9 +58,13 @@ def _writing(slot: Slot) -> str:
         return "written by anybody"
     if access.pub_invalid_write:
         return "written while the public key is not validated"
+    ways = []
     if access.encrypted_write:
-        return f"written encrypted under slot {access.write_key}"
-    return "never written"
+        ways.append(f"written encrypted under slot {access.write_key}")
+    if slot.derivable:
+        source = f"slot {access.write_key}" if access.derive_from_parent else "its own key"
+        ways.append(f"rolled by DeriveKey from {source}{' with a MAC' if access.derive_needs_mac else ''}")
+    return " and ".join(ways) or "never written"
 
 
 def _conditions(slot: Slot) -> tuple[str, ...]:
@@ -66,11 +77,21 @@ def _conditions(slot: Slot) -> tuple[str, ...]:
             (access.limited_use, "a limited number of uses"),
             (access.no_mac and not key.private, "no MAC"),
             (key.persistent_disable, "off until the persistent latch is set"),
-            (key.pub_info and not key.private, "used only when validated"),
-            (key.pub_info and key.private, "public key may be read out"),
+            (key.pub_info, _pub_info(slot)),
+            (key.x509_id, f"validated by X.509 format {key.x509_id}"),
+            (key.reserved, "RESERVED BIT SET"),
         )
         if holds
     )
+
+
+def _pub_info(slot: Slot) -> str:
+    if slot.key_config.private:
+        return "public key may be read out"
+    if slot.key_config.key_type == P256:
+        return f"used only when validated by slot {slot.slot_config.read_key}"
+    # On TNGLoRaWAN the bit tells the AES slots that KDF may write from those that it may not (variant pages).
+    return "KDF may write it"
 
 
 def _permanence(slot: Slot) -> str:
@@ -79,46 +100,29 @@ def _permanence(slot: Slot) -> str:
     return "can be slot-locked" if slot.key_config.lockable else "cannot be slot-locked"
 
 
-def describe_setting(config: ChipConfig, start: int, length: int) -> str:
-    """What the `length` bytes from `start`, which belong to no slot, mean."""
-    raw = config.raw[start : start + length].hex().upper()
-    meaning = {
-        16: f"I2C address {config.i2c_address:#04x}",
-        18: "counter match " + ("on" if config.raw[18] & 1 else "off"),
-        19: _chip_mode(config),
-        52: "counters",
-        68: "use lock " + ("on" if config.raw[68] & 0x0F else "off"),
-        69: "volatile key permission " + ("on" if config.raw[69] & 0x80 else "off"),
-        70: _secure_boot(config),
-        88: _slot_locks(config),
-        90: _chip_options(config),
-        92: "X.509 formats",
-    }.get(start, "reserved")
-    return f"{meaning} ({raw})"
+def still_possible(chip: ChipConfig) -> tuple[str, ...]:
+    """What the configuration lets anybody still set in this chip once it is locked, a sentence each."""
+    sentences: list[str] = []
+    for slot in chip.slots:
+        acts = [] if slot.locked else _acts(slot)
+        if acts:
+            sentences.append(f"slot {slot.number}: {'; '.join(acts)}")
+    if chip.address_from_user_extra and not chip.raw[85]:
+        sentences.append("byte 85: UpdateExtra gives the chip another I2C address, once")
+    return tuple(sentences)
 
 
-def _chip_mode(config: ChipConfig) -> str:
-    watchdog = "about 13 s" if config.long_watchdog else "about 1.3 s"
-    address = "address follows byte 85" if config.address_from_user_extra else "address fixed"
-    return f"watchdog {watchdog}, {address}"
-
-
-def _secure_boot(config: ChipConfig) -> str:
-    mode = ("off", "digest and signature", "signature stored", "digest stored")[config.secure_boot & 3]
-    if mode == "off":
-        return "secure boot off"
-    store, key = config.secure_boot >> 8 & 0xF, config.secure_boot >> 12
-    return f"secure boot with {mode} in slot {store}, public key in slot {key}"
-
-
-def _slot_locks(config: ChipConfig) -> str:
-    locked = [str(slot.number) for slot in config.slots if slot.locked]
-    return f"slots locked: {', '.join(locked)}" if locked else "no slot locked"
-
-
-def _chip_options(config: ChipConfig) -> str:
-    key = (
-        f"IO-protection key in slot {config.io_key_slot}" if config.io_key_enabled else "no IO-protection key"
-    )
-    test = "self-test at power-on" if config.chip_options & 1 else "no self-test at power-on"
-    return f"{key}, {test}"
+def _acts(slot: Slot) -> list[str]:
+    access, lockable = slot.slot_config, slot.key_config.lockable
+    until = " until the slot is locked" if lockable else ""
+    acts: list[str] = []
+    if slot.key_config.private:
+        if access.genkey:
+            acts.append(f"GenKey may make a new key{until}")
+        if access.priv_write:
+            acts.append(f"a key may be written in under slot {access.write_key}{until}")
+    elif slot.changeable:
+        acts.append(f"may be {_writing(slot)}{until}")
+    if lockable:
+        acts.append("the slot may be locked")
+    return acts
