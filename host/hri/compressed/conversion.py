@@ -26,13 +26,15 @@ from .template import Template
 class Sources:
     """What a certificate says and neither the template nor the 72 bytes hold.
 
-    `public_key` and `authority_key` are X ‖ Y (64 bytes); `issuer` is a Name (DER) for templates that leave
-    it open; `element_serial` the chip's 9 bytes; `eui48` 12 ASCII characters; `stored_serial` the serial number
-    where its source is a stored one.
+    `public_key` and `authority_key` are X ‖ Y (64 bytes); `authority_key_id` (20 bytes) counts in place of
+    the hash of a key that is not known. `issuer` is a Name (DER), for templates that leave it open;
+    `element_serial` the chip's 9 bytes; `eui48` 12 ASCII characters; `stored_serial` the serial number where
+    its source is a stored one.
     """
 
     public_key: bytes
-    authority_key: bytes
+    authority_key: bytes | None = None
+    authority_key_id: bytes | None = None
     issuer: bytes | None = None
     element_serial: bytes | None = None
     eui48: bytes | None = None
@@ -154,8 +156,9 @@ def _values(
         FieldKind.NOT_AFTER: template.not_after.written(validity.not_after(template.not_after)),
         FieldKind.PUBLIC_KEY: sources.public_key,
         FieldKind.SUBJECT_KEY_ID: key_identifier(sources.public_key),
-        FieldKind.AUTHORITY_KEY_ID: key_identifier(sources.authority_key),
     }
+    if FieldKind.AUTHORITY_KEY_ID in layout.kinds:
+        values[FieldKind.AUTHORITY_KEY_ID] = _authority_key_id(sources)
     place = next(one for one in layout.fields if one.kind is FieldKind.SERIAL_NUMBER)
     values[FieldKind.SERIAL_NUMBER] = serial_number(
         template.serial_source,
@@ -169,6 +172,14 @@ def _values(
     for kind in _in_text(layout.kinds):
         values[kind] = subject_text(kind, sources, compressed.signer_id)
     return values
+
+
+def _authority_key_id(sources: Sources) -> bytes:
+    if sources.authority_key_id is not None:
+        return sources.authority_key_id
+    if sources.authority_key is None:
+        raise _missing("the authority's public key")
+    return key_identifier(sources.authority_key)
 
 
 def _in_text(kinds: Iterable[FieldKind]) -> list[FieldKind]:

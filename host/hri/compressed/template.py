@@ -116,7 +116,9 @@ class Template:
         """Return the TBSCertificate with its fields' places.
 
         `issuer` is the Name (DER) above, for templates that leave it to the authority; `serial_length` that
-        of a serial number of the source stored-dynamic. Raises ConfigurationError where the issuer is missing.
+        of a serial number of the source stored-dynamic.
+
+        Raises ConfigurationError where the issuer is missing.
         """
         if self.issuer is not None:
             above: Part | bytes = tbs.name(self.issuer)
