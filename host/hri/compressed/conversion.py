@@ -106,7 +106,7 @@ def compress(
         template_id=template.template_id,
         chain_id=template.chain_id,
         serial_source=template.serial_source,
-        format_version=_lowest(validity) if format_version is None else format_version,
+        format_version=lowest_format(validity) if format_version is None else format_version,
     )
     formats = (
         [candidate.format_version] if format_version is not None else FORMATS[candidate.format_version :]
@@ -239,8 +239,8 @@ def _raw_signature(der: bytes) -> bytes:
         ) from None
 
 
-def _lowest(validity: Validity) -> int:
-    """The vendor's rule (H): format 0 where it reaches, format 1 for later years and longer validity."""
+def lowest_format(validity: Validity) -> int:
+    """Return format 0 where it reaches and 1 for later years and longer validity: the vendor's rule (H)."""
     try:
         validity.encode(0)
     except CompressedError:

@@ -143,6 +143,11 @@ class Template:
         kinds = {f"{{{word}}}": kind for word, (kind, _) in tbs.PLACEHOLDERS.items()}
         return kinds.get(names.get("CN", ""))
 
+    @property
+    def device_id_from_words(self) -> str:
+        """What a device is named by, for errors."""
+        return "nothing" if self.device_id_from is None else self.device_id_from.word
+
     def for_device(self, issuer: bytes | None = None) -> list[Any]:
         """Return what a board needs to rebuild or compress: values for its CBOR.
 
