@@ -222,7 +222,8 @@ class Config(_Section):
         """Return the profile of certificates that fit into a chip; their validity is whole years."""
         template = load_template(template_name)
         years, security = template.validity_years, self.security
-        profile = Profile.to_template(name, template, years=years)
+        # Before the years are judged: a template of somebody else's has years of its own.
+        Profile.to_template(name, template, years=years)
         if "validity_days" in self.certificate.model_fields_set:
             years, rest = divmod(self.certificate.validity_days, 365)
             if rest:
@@ -237,9 +238,7 @@ class Config(_Section):
                 f"certificate.template: {years or 'endless'} years outlive security.key_rotation_days",
                 "shorten certificate.validity_days or lengthen security.key_rotation_days, in whole years",
             )
-        return (
-            profile if years == template.validity_years else Profile.to_template(name, template, years=years)
-        )
+        return Profile.to_template(name, template, years=years)
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:

@@ -19,6 +19,7 @@ from hri.evidence import Birth, obtain_birth, public_key_sha256, recorded_birth,
 from hri.link.errors import DeviceRefused
 from hri.registry import Device, Endorsement
 from hri.steps import Steps
+from hri.verify.endorsement import STATION_FIRST_SEEN
 
 _LOCKED_ELSEWHERE = (
     "use the home folder from which the chip was provisioned: "
@@ -91,6 +92,7 @@ class Personalisation:
         """
         with self._steps.step("plan"):
             self.refuse_foreign(info)
+            self._refuse_unendorsed(info)
             if not self._lock and not self._is_complete(info):
                 raise LockRequired(plan(info.config, self._profile))
         if not info.config_locked:
@@ -137,6 +139,23 @@ class Personalisation:
                     f"chip {serial} belongs to another authority, by its {self._profile.slots[slot].title}",
                     _LOCKED_ELSEWHERE,
                 )
+
+    def _refuse_unendorsed(self, info: ElementInfo) -> None:
+        """Raise PolicyRefusal, before anything is locked, where no evidence of the chip could be accepted."""
+        security = self._context.config.security
+        if not security.require_attestation:
+            return
+        accepted = self._context.attestation_policy().accepted_endorsements
+        serial = info.serial_number.hex()
+        on_record = self._context.endorsements(serial)
+        if STATION_FIRST_SEEN in accepted or any(claim.kind in accepted for claim in on_record):
+            return
+        raise PolicyRefusal(
+            "endorsement-not-accepted",
+            f"endorsement-not-accepted: no manifest vouches for chip {serial}, and "
+            "security.accept_first_seen is off",
+            "import the manifest of whoever made or personalised it with `hri manifest import`",
+        )
 
     def write_configuration(self, info: ElementInfo) -> None:
         """Write the profile's configuration and read it back; raises PolicyRefusal where lint refuses it."""
