@@ -154,12 +154,18 @@ class Authority:
         who have it: encoding a key again costs as much as all the names. Nothing is recorded; that is for
         `hri.ca.issuance`.
 
-        Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, or
-        the authority is not valid at `now`).
+        Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, a
+        profile to a template, or the authority is not valid at `now`).
         """
         key = self._signing_key()
         if point is None:
             point = checked_public_key(public_key)[0]
+        if profile.template is not None:
+            raise ConfigurationError(
+                "template-profile",
+                f"the profile {profile.name} issues to a template, for the key of a chip on a board",
+                "use `hri provision`, or a configuration without certificate.template",
+            )
         dated = self._dated(profile, now)
         names = profile.alternative_names(device_id)
         # The parts go to the constructor: adding them one by one copies the builder each time.

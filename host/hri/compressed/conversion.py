@@ -192,8 +192,10 @@ def _signer_id(layout: Layout, tbs_certificate: bytes, given: bytes) -> bytes:
     if place is None:
         return given
     try:
-        return bytes.fromhex(tbs_certificate[place.offset : place.end].decode("ascii"))
-    except ValueError:
+        digits = tbs_certificate[place.offset : place.end].decode("ascii")
+        # Not bytes.fromhex, which passes over white space.
+        return int(digits, 16).to_bytes(2, "big")
+    except (ValueError, OverflowError):
         raise CompressedError(
             "not-to-template",
             "the certificate has no signer id where the template has",

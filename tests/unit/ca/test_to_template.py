@@ -177,6 +177,12 @@ def request(key, device_id, profile, make_csr, **more):
     return IssueRequest(make_csr(key, device_id), device_id, profile, unattested="test", **more)
 
 
+def test_a_profile_to_a_template_is_not_issued_past_it(authority, to_key, device_key, now):
+    with pytest.raises(ConfigurationError) as refused:
+        authority.build(device_key.public_key(), derived(device_key), to_key, serial_number=1, now=now)
+    assert refused.value.code == "template-profile"
+
+
 def test_the_registry_has_it_before_it_is_released(authority, registry, to_key, device_key, make_csr, now):
     name = derived(device_key)
     registry.upsert_device(Device(name, "atecc608b", SERIAL.hex(), "provisioning", 0, now))

@@ -22,6 +22,8 @@ from hri.compressed.conversion import rebuild_tbs
 from hri.compressed.template import parse_template
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.compressed.vectors import CASES
+from unit.compressed.vectors import sources as vector_sources
 
 AUTHORITY = ec.derive_private_key(7, ec.SECP256R1())
 ISSUER = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "Test issuing")]).public_bytes()
@@ -101,6 +103,29 @@ def test_any_bytes_are_read_to_the_last_bit_or_refused(data):
 def test_any_certificate_is_compressed_or_refused(data):
     with pytest.raises(CompressedError):
         compress(load_template("tngtls-signer"), data, sources(AUTHORITY))
+
+
+@given(st.sampled_from(CASES), st.integers(0, 8 * 600 - 1))
+def test_a_flipped_bit_is_refused_or_was_in_the_signature(case, bit):
+    certificate = bytearray.fromhex(case["certificate"])
+    certificate[bit // 8 % len(certificate)] ^= 1 << bit % 8
+    compressed = bytes.fromhex(case["compressed"])
+    template = load_template(case["template"])
+    try:
+        other = compress(template, bytes(certificate), vector_sources(case), signer_id=compressed[67:69])
+    except CompressedError:
+        return
+    # That it does not verify is for whoever trusts the authority to find.
+    assert other[64:] == compressed[64:]
+    assert other[:64] != compressed[:64]
+
+
+@pytest.mark.parametrize("place", ["1 2 ", "    ", "zzzz", "-1 1", "+001"])
+def test_a_signer_id_that_is_none_is_refused(place):
+    case = next(one for one in CASES if one["template"] == "tngtls-signer")
+    certificate = bytes.fromhex(case["certificate"]).replace(b"2C60", place.encode())
+    with pytest.raises(CompressedError):
+        compress(load_template("tngtls-signer"), certificate, vector_sources(case))
 
 
 @pytest.mark.parametrize("minutes", [timedelta(minutes=1), timedelta(seconds=1), timedelta(microseconds=1)])
