@@ -53,11 +53,19 @@ class Variant:
 
 # By the default I2C address in byte 16 (O: TNGTLS 0x35, TFLXTLS 0x36). Templates of both are tried on both:
 # which one a part number has changed over the years (O, OTP zone), and only one gives a signature that holds.
+# The rig's chips (test-...) have names of their own, so that nobody takes them for a vendor's.
 _VARIANTS = {
     0x6A: Variant(
-        "tngtls", ("tngtls-device", "tflxtls-device", "tngtls-device-2"), ("tngtls-signer",), eui48_slot=5
+        "tngtls",
+        ("tngtls-device", "tflxtls-device", "tngtls-device-2", "test-device"),
+        ("tngtls-signer", "test-signer"),
+        eui48_slot=5,
     ),
-    0x6C: Variant("tflxtls", ("tngtls-device-2", "tflxtls-device"), ("tngtls-signer",)),
+    0x6C: Variant(
+        "tflxtls",
+        ("tngtls-device-2", "tflxtls-device", "test-device-2"),
+        ("tngtls-signer", "test-signer"),
+    ),
     0xC0: Variant("hri-device", ("hri-device", "hri-element"), ("hri-signer",)),
 }
 
