@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
+from hri.compressed import load_template
 from hri.errors import ConfigurationError
 
 _LARGEST = 1 << 20
@@ -127,6 +128,14 @@ class CertificateConfig(_Section):
     extended_key_usage: list[str] = Field(default=["client_auth"])
     subject_alt_names: list[SubjectAltName] = Field(default=[])
     subject: dict[str, str] = Field(default={})
+    template: str | None = None
+
+    @model_validator(mode="after")
+    def _template_decides(self) -> CertificateConfig:
+        said = self.model_fields_set & {"key_usage", "extended_key_usage", "subject_alt_names", "subject"}
+        if self.template is not None and said:
+            raise ValueError(f"{', '.join(sorted(said))}: left out with a template, which says all of that")
+        return self
 
 
 class CertificateAuthorityConfig(_Section):
@@ -194,6 +203,8 @@ class Config(_Section):
                 f"there is no profile {name!r}",
                 "the configuration file describes `default`",
             )
+        if self.certificate.template is not None:
+            return self._profile_to_template(name, self.certificate.template)
         days = self.certificate.validity_days
         if self.security.enforce_key_rotation:
             days = min(days, self.security.key_rotation_days)
@@ -206,6 +217,28 @@ class Config(_Section):
             sans=tuple(SanTemplate(san.type, san.value) for san in self.certificate.subject_alt_names),
             crl_url=self.certificate_authority.crl_url,
         )
+
+    def _profile_to_template(self, name: str, template_name: str) -> Profile:
+        """Return the profile of certificates that fit into a chip; their validity is whole years."""
+        template = load_template(template_name)
+        years, security = template.validity_years, self.security
+        # Before the years are judged: a template of somebody else's has years of its own.
+        Profile.to_template(name, template, years=years)
+        if "validity_days" in self.certificate.model_fields_set:
+            years, rest = divmod(self.certificate.validity_days, 365)
+            if rest:
+                raise ConfigurationError(
+                    "bad-configuration",
+                    "certificate.validity_days: with a template the validity is whole years of 365 days",
+                    "give 365, 730 and so on",
+                )
+        if security.enforce_key_rotation and not 0 < years <= security.key_rotation_days // 365:
+            raise ConfigurationError(
+                "bad-configuration",
+                f"certificate.template: {years or 'endless'} years outlive security.key_rotation_days",
+                "shorten certificate.validity_days or lengthen security.key_rotation_days, in whole years",
+            )
+        return Profile.to_template(name, template, years=years)
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:

@@ -7,6 +7,8 @@ import hashlib
 from hri.authentication import authenticate
 from hri.ca.csr import check_csr
 from hri.ca.issuance import IssuedCertificate, IssueRequest
+from hri.compressed import CompressedError
+from hri.compressed_store import store_issued
 from hri.context import Context
 from hri.elements.board import BoardElement, StoredCertificate
 from hri.errors import PolicyRefusal
@@ -55,6 +57,15 @@ def enrol(
             device_id, record.serial_number, record.der, record.not_before, record.not_after
         )
     with steps.step("store"):
+        template = context.certificate_profile.template
+        if template is not None:
+            # Into the chip first: until the board has its record nothing is confirmed.
+            try:
+                store_issued(board, context, template, issued.der, identity.public_key, identity.serial)
+            except CompressedError:
+                # One that was issued before there was a template does not fit; the next one will.
+                if record is None:
+                    raise
         _store(board, context, identity, issued)
     with steps.step("authenticate"):
         decision = authenticate(board, context, device_id=device_id)

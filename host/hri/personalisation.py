@@ -162,7 +162,7 @@ class Personalisation:
             raise PolicyRefusal(
                 "unendorsed",
                 f"no manifest vouches for chip {serial}, and security.accept_first_seen is off",
-                "nothing was changed: put its manifest on record, or accept what the station sees first",
+                "nothing was changed; `hri manifest import` puts its maker's manifest on record",
             )
 
     def write_configuration(self, info: ElementInfo) -> None:

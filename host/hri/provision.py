@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hri.ca.device_id import check_device_id
+from hri.compressed import FieldKind, Sources
+from hri.compressed.conversion import subject_text
 from hri.context import Context
 from hri.elements.board import BoardElement, ElementInfo, Hello
 from hri.enrolment import enrol
@@ -92,8 +94,32 @@ def provision(
         hello = board.hello()
     with steps.step("inspect"):
         info = inspect_element(board, hello)
+    device_id = _named_by_template(context, info, device_id)
     with element_lease(context, info.serial_number, "provision"):
         return _provision(board, context, info, steps, device_id=device_id, lock=lock)
+
+
+def _named_by_template(context: Context, info: ElementInfo, device_id: str | None) -> str | None:
+    """Return the name that the certificate's template gives this chip, before it is locked under another.
+
+    None where it is derived from a key that does not exist yet. Raises PolicyRefusal for another name.
+    """
+    template = context.certificate_profile.template
+    if template is None:
+        return device_id
+    known = context.registry.device_by_element(info.serial_number.hex())
+    name = known.device_id if known else None
+    if template.device_id_from is not FieldKind.KEY_SHA256 and template.device_id_from is not None:
+        sources = Sources(bytes(64), element_serial=info.serial_number)
+        name = subject_text(template.device_id_from, sources).decode()
+    if device_id not in (None, name):
+        raise PolicyRefusal(
+            "device-id-not-to-template",
+            f"certificates to {template.name} are named by the {template.device_id_from_words}, "
+            f"not {device_id!r}",
+            "leave --device-id out",
+        )
+    return name
 
 
 def element_lease(context: Context, serial: bytes, what: str) -> AbstractContextManager[Lease]:

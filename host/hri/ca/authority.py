@@ -20,7 +20,10 @@ from hri.ca.csr import checked_public_key
 from hri.ca.files import disk_errors
 from hri.ca.keys import open_key
 from hri.ca.profiles import Profile
-from hri.errors import ConfigurationError
+from hri.ca.to_template import TemplateCertificate, issue_to_template
+from hri.compressed import Sources, Validity
+from hri.compressed.conversion import subject_text
+from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry.records import RevokedEntry
 
 _log = structlog.get_logger(__name__)
@@ -151,12 +154,18 @@ class Authority:
         who have it: encoding a key again costs as much as all the names. Nothing is recorded; that is for
         `hri.ca.issuance`.
 
-        Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, or
-        the authority is not valid at `now`).
+        Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, a
+        profile to a template, or the authority is not valid at `now`).
         """
         key = self._signing_key()
         if point is None:
             point = checked_public_key(public_key)[0]
+        if profile.template is not None:
+            raise ConfigurationError(
+                "template-profile",
+                f"the profile {profile.name} issues to a template, for the key of a chip on a board",
+                "use `hri provision`, or a configuration without certificate.template",
+            )
         dated = self._dated(profile, now)
         names = profile.alternative_names(device_id)
         # The parts go to the constructor: adding them one by one copies the builder each time.
@@ -174,6 +183,57 @@ class Authority:
             ],
         )
         return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+
+    def build_to_template(
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        device_id: str,
+        profile: Profile,
+        *,
+        now: datetime,
+        element_serial: bytes | None,
+    ) -> TemplateCertificate:
+        """Sign a device certificate to the profile's template; nothing is recorded.
+
+        It begins with the hour that lay five minutes back, because the format knows no minutes. The device id
+        has to be the one that the template gives. `element_serial` is the chip's, 9 bytes.
+
+        Raises PolicyRefusal (CompressedError among them) and ConfigurationError.
+        """
+        key, template = self._signing_key(), profile.template
+        if template is None:
+            raise ValueError("the profile has no template")
+        sources = Sources(checked_public_key(public_key)[0], element_serial=element_serial)
+        named = template.device_id_from
+        given = subject_text(named, sources).decode() if named is not None else None
+        if given != device_id:
+            raise PolicyRefusal(
+                "device-id-not-to-template",
+                f"the template {template.name} names this device {given}, not {device_id!r}",
+                "leave --device-id out for hri-device, or give the chip's serial number for hri-element",
+            )
+        second = self._valid_at(now)
+        start = max(second - _BACKDATE, self._validity[0]).replace(minute=0, second=0)
+        validity = Validity(start, template.validity_years)
+        if template.validity_years and validity.not_after(template.not_after) > self._validity[1]:
+            raise ConfigurationError(
+                "outlives-authority",
+                f"{template.validity_years} years are more than the issuing CA has left",
+                "shorten certificate.validity_days, or make a new authority",
+            )
+        return issue_to_template(
+            template,
+            issuer=self.issuing,
+            key=key,
+            sources=sources,
+            validity=validity,
+            signer_id=self.signer_id,
+        )
+
+    @property
+    def signer_id(self) -> bytes:
+        """The two bytes by which compressed certificates name the issuing CA: the first of its key id."""
+        return _subject_key_identifier(self.issuing).digest[:2]
 
     def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
@@ -217,6 +277,15 @@ class Authority:
         if last is not None and last.profile is profile and last.now is now:
             return last
         start, end = self._validity
+        second = self._valid_at(now)
+        not_before, not_after = max(second - _BACKDATE, start), min(second + profile.validity, end)
+        # One assignment of a value that does not change: threads see the old answer or the new one.
+        self._last_dated = last = _Dated(profile, now, not_before, not_after)
+        return last
+
+    def _valid_at(self, now: datetime) -> datetime:
+        """Return `now` in UTC and whole seconds; raises ConfigurationError where the CA is not valid then."""
+        start, end = self._validity
         second = now.astimezone(UTC).replace(microsecond=0)
         if not start <= second < end:
             raise ConfigurationError(
@@ -224,10 +293,7 @@ class Authority:
                 f"the issuing CA is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d} and not now",
                 "check this machine's clock; an expired CA must be replaced",
             )
-        not_before, not_after = max(second - _BACKDATE, start), min(second + profile.validity, end)
-        # One assignment of a value that does not change: threads see the old answer or the new one.
-        self._last_dated = last = _Dated(profile, now, not_before, not_after)
-        return last
+        return second
 
     def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
         """What is the same in every certificate of a profile, made once."""

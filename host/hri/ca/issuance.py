@@ -257,6 +257,8 @@ class Issuer:
     def _sign(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
     ) -> CertificateRecord:
+        if request.profile.template is not None:
+            return self._sign_to_template(request, csr, replaces, now)
         serial_number = self._serial_numbers()
         der = self._authority.build(
             csr.public_key,
@@ -276,6 +278,40 @@ class Issuer:
             now,
             not_before,
             not_after,
+            slot=request.slot,
+            replaces=replaces,
+            evidence=request.evidence,
+            unattested=request.unattested,
+        )
+
+    def _sign_to_template(
+        self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
+    ) -> CertificateRecord:
+        device = self._registry.device(request.device_id)
+        serial = device.element_serial if device else None
+        made = self._authority.build_to_template(
+            csr.public_key,
+            request.device_id,
+            request.profile,
+            now=now,
+            element_serial=bytes.fromhex(serial) if serial else None,
+        )
+        if self._registry.certificate(made.serial_number) is not None:
+            # The serial number is a hash of key and dates, and those are whole hours.
+            raise PolicyRefusal(
+                "same-certificate",
+                f"the device {request.device_id} had a certificate to {request.profile.name} in this hour",
+                "wait for the next hour: the format knows no minutes",
+            )
+        return CertificateRecord(
+            made.serial_number,
+            request.device_id,
+            made.der,
+            csr.public_key_sha256,
+            "issued",
+            now,
+            made.not_before,
+            made.not_after,
             slot=request.slot,
             replaces=replaces,
             evidence=request.evidence,

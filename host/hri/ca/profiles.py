@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hri.ca.device_id import device_urn
+from hri.compressed import Template
 from hri.errors import ConfigurationError, PolicyRefusal
 
 KEY_USAGES = (
@@ -100,6 +101,24 @@ class Profile:
     sans: tuple[SanTemplate, ...] = ()
     crl_url: str | None = None
     warnings: tuple[str, ...] = ()
+    template: Template | None = None
+
+    @classmethod
+    def to_template(cls, name: str, template: Template, *, years: int) -> Profile:
+        """Return the profile of certificates to a template, for `years` whole years; 0 for no end.
+
+        The template says everything else, so that the certificate fits into 72 bytes of a chip.
+
+        Raises ConfigurationError for a template that is not for devices.
+        """
+        if not template.issuable or template.ca or template.device_id_from is None:
+            raise _bad("certificate.template", f"{template.name!r} is not one for certificates of devices")
+        if not template.extended_key_usage:
+            raise _bad("certificate.template", f"{template.name!r} has no extended key usage")
+        template = replace(template, validity_years=years)
+        validity = timedelta(days=365 * years) if years else timedelta.max
+        usage = frozenset({"digital_signature"})
+        return cls(name, validity, usage, template.extended_key_usage, template=template)
 
     @classmethod
     def checked(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy import exc as sa_exc
 
-from hri.errors import PolicyRefusal
+from hri.errors import PolicyRefusal, StorageError
 from hri.registry.database import Database, from_micros, to_micros
-from hri.registry.records import Endorsement, EvidenceKind, EvidenceRecord
+from hri.registry.records import Endorsement, EndorsementKind, EvidenceKind, EvidenceRecord
 from hri.registry.schema import endorsement, evidence
 
 
@@ -20,56 +20,37 @@ class Proofs(Database):
     """The tables of endorsements and of evidence; rows are added and never changed."""
 
     def record_endorsement(self, new: Endorsement) -> None:
-        """Record an endorsement; the same again changes nothing.
+        """Record an endorsement; the same again changes nothing. Raises as `record_endorsements`."""
+        self.record_endorsements((new,))
 
-        Raises PolicyRefusal `endorsement-conflict` where the chip of this serial number is on record with
+    def record_endorsements(self, endorsements: Sequence[Endorsement]) -> int:
+        """Record all of these endorsements or none, and return how many were not on record yet.
+
+        Raises PolicyRefusal `endorsement-conflict` where the chip of a serial number is on record with
         another attestation key: one of the two is not that chip.
         """
-        serial = new.element_serial.lower()
-        row = {
-            "kind": new.kind,
-            "element_serial": serial,
-            "attestation_key": new.attestation_key,
-            "seen_at": to_micros(new.seen_at),
-            "station": new.station,
-            "chip_state": new.chip_state,
-            "detail": json.dumps(dict(new.detail), sort_keys=True),
-        }
         for _ in range(2):
             try:
                 with self._write() as connection:
-                    query = select(endorsement).where(endorsement.c.element_serial == serial)
-                    known = connection.execute(query).all()
-                    if any(other.attestation_key != new.attestation_key for other in known):
-                        raise PolicyRefusal(
-                            "endorsement-conflict",
-                            f"the chip {serial} is on record with another attestation key",
-                            "do not trust this board: one of the two is not that chip",
-                        )
-                    if all(other.kind != new.kind for other in known):
-                        connection.execute(insert(endorsement).values(row))
-                return
+                    return sum(_record(connection, new) for new in endorsements)
             except sa_exc.IntegrityError:
-                # Another process recorded the chip between our look and our insert: look again.
+                # Another process recorded a chip between our look and our insert: look again.
                 continue
+        raise StorageError("database-busy", "other processes record the same chips", "try again")
+
+    def endorsements_of_kind(self, kind: EndorsementKind) -> tuple[Endorsement, ...]:
+        """Return every endorsement of a kind, oldest first."""
+        query = select(endorsement).where(endorsement.c.kind == kind)
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(endorsement.c.id)).all()
+        return tuple(_endorsement(row) for row in rows)
 
     def endorsements(self, element_serial: str) -> tuple[Endorsement, ...]:
         """Return what is on record for a chip, oldest first."""
         query = select(endorsement).where(endorsement.c.element_serial == element_serial.lower())
         with self._read() as connection:
             rows = connection.execute(query.order_by(endorsement.c.id)).all()
-        return tuple(
-            Endorsement(
-                row.kind,
-                row.element_serial,
-                row.attestation_key,
-                from_micros(row.seen_at),
-                row.station,
-                row.chip_state,
-                json.loads(row.detail),
-            )
-            for row in rows
-        )
+        return tuple(_endorsement(row) for row in rows)
 
     def record_evidence(
         self,
@@ -133,6 +114,44 @@ class Proofs(Database):
         query = select(evidence).where(evidence.c.id.in_(sorted(numbers)))
         with self._read() as connection:
             return {row.id: _evidence(row) for row in connection.execute(query)}
+
+
+def _record(connection: Connection, new: Endorsement) -> bool:
+    """Record one endorsement and say whether it was new."""
+    serial = new.element_serial.lower()
+    query = select(endorsement).where(endorsement.c.element_serial == serial)
+    known = connection.execute(query).all()
+    if any(other.attestation_key != new.attestation_key for other in known):
+        raise PolicyRefusal(
+            "endorsement-conflict",
+            f"the chip {serial} is on record with another attestation key",
+            "do not trust this board: one of the two is not that chip",
+        )
+    if any(other.kind == new.kind for other in known):
+        return False
+    row = {
+        "kind": new.kind,
+        "element_serial": serial,
+        "attestation_key": new.attestation_key,
+        "seen_at": to_micros(new.seen_at),
+        "station": new.station,
+        "chip_state": new.chip_state,
+        "detail": json.dumps(dict(new.detail), sort_keys=True),
+    }
+    connection.execute(insert(endorsement).values(row))
+    return True
+
+
+def _endorsement(row: Row[Any]) -> Endorsement:
+    return Endorsement(
+        row.kind,
+        row.element_serial,
+        row.attestation_key,
+        from_micros(row.seen_at),
+        row.station,
+        row.chip_state,
+        json.loads(row.detail),
+    )
 
 
 def _evidence(row: Row[Any]) -> EvidenceRecord:

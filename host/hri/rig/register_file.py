@@ -16,13 +16,13 @@ class RegisterFile:
         self.address = address
         self.registers = bytearray(b"\xff" * _SIZE)
         self._pointer = 0
-        self._pointed = True
+        self._pointed = False
 
     def wake_pulse(self, low_us: float) -> None:
         """Nothing: it never sleeps."""
 
-    def start(self, address: int, read: bool) -> bool:
-        self._pointed = read
+    def start(self, address: int, read: bool) -> bool:  # noqa: ARG002
+        self._pointed = False
         return address == self.address
 
     def write_byte(self, value: int) -> bool:

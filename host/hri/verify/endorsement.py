@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 # A station's own record of the chip when it was first on its bus: firmware that lies could have relayed
 # another chip's key, so it counts only where policy names it.
-STATION_FIRST_SEEN = "station-first-seen"
-# The chip vendor's signed manifest.
-VENDOR_MANIFEST = "vendor-manifest"
+STATION_FIRST_SEEN: Final = "station-first-seen"
+# A manifest, signed by a chip vendor or another station that the operator trusts (`hri.manifest`).
+VENDOR_MANIFEST: Final = "vendor-manifest"
 KINDS = frozenset({STATION_FIRST_SEEN, VENDOR_MANIFEST})
 
 

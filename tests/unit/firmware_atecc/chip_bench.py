@@ -27,7 +27,7 @@ DATA_CRC = data_crc(CONTENTS)
 
 
 class TearingBus(RigBus):
-    """Has the supply fail within an EEPROM change: `tear` = (which of the `tearing`, after how many)."""
+    """Has the supply fail in an EEPROM change: `tear` = (which command `tearing`, after how many bytes)."""
 
     def __init__(self, bus, clock, chip):
         super().__init__(bus, clock)

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 
 import pytest
 from hri.rig.atecc import open_chip
@@ -272,6 +273,26 @@ def test_a_request_may_come_byte_by_byte(server):
         while len(received) < 10:
             received += client.recv(64)
     assert received == bytes.fromhex("000000 000004 04113343")
+
+
+def test_a_reply_may_come_byte_by_byte():
+    reply = bytes.fromhex("000004 04113343")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def dribble():
+            client, _ = listener.accept()
+            with client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.recv(64)
+                for byte in reply:
+                    client.sendall(bytes((byte,)))
+                    time.sleep(0.002)
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        with RemoteBus(*listener.getsockname()) as bus:
+            assert bus.read(ADDRESS, 4) == (0, reply[3:])
+        thread.join(timeout=10)
 
 
 def test_a_hang_up_amid_a_request_changes_nothing(server):

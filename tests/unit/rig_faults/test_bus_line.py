@@ -53,6 +53,19 @@ def test_clock_pulses_clear_the_bus(rig):
     assert rig.info() == (0, 0, REVISION)
 
 
+def test_the_bytes_read_from_a_line_that_got_stuck_are_pulses_too(rig):
+    rig.arm("stuck@9:27clk")
+    rig.bus.write(ADDRESS, INFO)
+    rig.bus.read(ADDRESS, 3)
+    assert line(rig).held is not None
+    rig.bus.power_cycle()
+    rig.wake()
+    rig.arm("stuck@9:27clk")
+    rig.bus.write(ADDRESS, INFO)
+    assert rig.bus.read(ADDRESS, 4) == (0, bytes(4))
+    assert line(rig).held is None
+
+
 def test_each_address_that_is_tried_is_nine_pulses(rig):
     rig.arm("stuck@1.0:27clk")
     outcomes = [rig.bus.write(ADDRESS, INFO) for _ in range(5)]
@@ -152,6 +165,13 @@ def test_traffic_of_another_controller_comes_between_ours_and_counts_nothing(rig
 def test_another_controller_may_read_our_answer_away(rig):
     rig.arm("traffic@2.0:0x60:r3")
     assert rig.info() == (0, 0, REVISION[3:] + b"\xff" * 3)
+    assert rig.wires.bytes_seen == 15
+
+
+def test_faults_do_not_strike_what_another_controller_reads(rig):
+    rig.arm("traffic@2.0:0x60:r3", "flip@9:bit0")
+    assert rig.info()[2][0] == REVISION[3] ^ 1
+    assert rig.wires.struck == 2
 
 
 def test_traffic_never_comes_before_a_repeated_start(rig):

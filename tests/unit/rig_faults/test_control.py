@@ -145,7 +145,8 @@ def test_requests_may_come_byte_by_byte_or_many_at_once(served):
     assert raw(control, request * 5) == b'{"ok": true}\n' * 5
 
 
-def test_a_line_without_an_end_is_hung_up_on(served):
+def test_a_line_without_an_end_is_hung_up_on(served, monkeypatch):
+    monkeypatch.setattr(bus_control, "_LINE_DEADLINE_S", 3600)
     control = served[3]
     with (
         socket.create_connection(control.address, timeout=10) as client,

@@ -1,5 +1,9 @@
 """Where faults strike: over all bytes, within one transfer, in every transfer, at an address."""
 
+from hri.rig.bus import Bus, ManualClock
+from hri.rig.bus_faults import FaultyTarget
+from hri.rig.fault_script import parse_all
+from hri.rig.register_file import RegisterFile
 from unit.rig_faults.conftest import ADDRESS, INFO, REVISION
 
 
@@ -70,6 +74,21 @@ def test_a_refused_address_leaves_the_chip_able_to_go_on(rig):
     rig.arm("nack@1.0")
     assert rig.bus.write(ADDRESS, INFO) == 1
     assert rig.bus.read(ADDRESS, 4) == (0, bytes.fromhex("04 11 33 43"))
+
+
+def test_the_target_sees_the_end_of_a_transaction_that_was_refused():
+    class Counting(RegisterFile):
+        stops = 0
+
+        def stop(self):
+            self.stops += 1
+
+    target, clock = Counting(0x50), ManualClock()
+    bus = Bus([FaultyTarget(target, clock, parse_all(["nack@1.0"]))], clock=clock)
+    assert bus.write(0x50, b"\x00") == 1
+    assert target.stops == 1
+    assert bus.write(0x50, b"\x00") == 0
+    assert target.stops == 2
 
 
 def test_arming_counts_from_zero_and_rolls_the_same_dice(rig):

@@ -1,16 +1,13 @@
 """A supply that fails within an EEPROM change of the chip, and health tests that fail, by their text."""
 
 import pytest
-from hri.rig.atecc import Chip, open_chip
+from hri.rig.atecc import open_chip
 from hri.rig.bus import Bus, ManualClock
 from hri.rig.bus_faults import FaultyTarget
 from hri.rig.fault_script import parse_all
 from unit.rig_atecc.conftest import command
 from unit.rig_faults.conftest import ADDRESS
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(Chip, "tear_next_write"), reason="this chip has no EEPROM that tears and no self-tests"
-)
 # Configuration bytes 20 to 23, SlotConfig of slots 0 and 1.
 WORD, FIRST = 5, 20
 NEW = bytes.fromhex("11 22 33 44")
