@@ -1,7 +1,7 @@
 """Size and memory of the device package on the emulated Pico, beside adafruit-circuitpython-atecc.
 
 Both are compiled by the same mpy-cross and imported by the same MicroPython from the same flash. Each feature
-of the driver is a file of its own, so each has a row of its own: a new file brings its row with it.
+of the driver is a file of its own, so each has a row of its own, which a new file brings with it.
 """
 
 import importlib.util
@@ -19,24 +19,18 @@ from mpremote.transport_serial import SerialTransport
 
 ROOT = Path(__file__).resolve().parent.parent
 _PACKAGE = ROOT / "firmware" / "hri_device"
-# A board carries the roles, the chip's driver and one port. Never imported on the Pico: the other platforms'
-# ports, the stores for boards without a writable file system, CRC-32 where binascii has it and the base class
-# of other elements.
-_NOT_CORE = (
-    "hri_device/ports/adafruit.mpy",
-    "hri_device/ports/circuitpython.mpy",
-    "hri_device/ports/cpython.mpy",
-    "hri_device/chipstore.mpy",
-    "hri_device/nvmstore.mpy",
-    "hri_device/crc32.mpy",
-    "hri_device/element.mpy",
-)
+# A board carries the roles, the chip's driver and one port. Never imported by the service on the Pico: the
+# other platforms' ports, the stores for boards without a writable file system, CRC-32 where binascii has it,
+# the base class of other elements, and compressed certificates.
+_PORTS = "hri_device/ports/"
+_OTHER_PORTS = ("adafruit", "circuitpython", "cpython")
+_NOT_CORE = ("chipstore", "compressed", "crc32", "element", "nvmstore", "sha1")
 # Of the chip's driver only what the service needs; every other file there is a feature.
 _CHIP = "hri_device/atecc/"
 _CHIP_CORE = ("__init__", "packet", "session", "commands", "element")
 # What a program without the service carries, which is what Adafruit's library is for.
 _DRIVER = ("hri_device/__init__.mpy", "hri_device/errors.mpy", "hri_device/ports/__init__.mpy")
-_PORT = "hri_device/ports/circuitpython.mpy"
+_PORT = f"{_PORTS}circuitpython.mpy"
 _ADAFRUIT = ("adafruit_atecc", "adafruit_bus_device", "adafruit_binascii")
 _SIZE_GOAL = 20 * 1024
 _RAM_GOAL = 40 * 1024
@@ -49,17 +43,16 @@ def compiled(folder: Path) -> dict[str, bytes]:
 
 
 def features(package: dict[str, bytes]) -> dict[str, str]:
-    """Return the features of the driver that a board can leave out: name to path on the board."""
-    names = {
-        path: path.removeprefix(_CHIP).removesuffix(".mpy") for path in package if path.startswith(_CHIP)
-    }
-    return {name: path for path, name in names.items() if name not in _CHIP_CORE}
+    """Return what a board can leave out, first of the chip's driver: name to path on the board."""
+    chip = {path.removeprefix(_CHIP).removesuffix(".mpy"): path for path in package if path.startswith(_CHIP)}
+    found = {name: path for name, path in chip.items() if name not in _CHIP_CORE}
+    return found | {name: f"hri_device/{name}.mpy" for name in _NOT_CORE}
 
 
 def core(folder: Path) -> dict[str, bytes]:
     """Return the core set, compiled: path on the board to content."""
     package = compiled(folder)
-    without = {*_NOT_CORE, *features(package).values()}
+    without = {*features(package).values(), *(f"{_PORTS}{name}.mpy" for name in _OTHER_PORTS)}
     return {path: data for path, data in package.items() if path not in without}
 
 
@@ -126,7 +119,7 @@ def kept_by_each(modules: list[str], first: str, package: dict[str, bytes]) -> l
 
 
 def measure_features(package: dict[str, bytes]) -> dict[str, Entry]:
-    """Return the size of each feature of the driver, and the RAM that it adds to a running driver."""
+    """Return the size of each feature, and the RAM that it adds to a running driver."""
     paths = features(package)
     modules = [path.removesuffix(".mpy").replace("/", ".") for path in paths.values()]
     kept = kept_by_each(modules, "hri_device.atecc.element", package)

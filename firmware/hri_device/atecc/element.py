@@ -174,7 +174,9 @@ class ATECC608:
     def lock_slot(self, slot):
         """Make what `slot` holds permanent. This cannot be undone.
 
-        Raises LockedError where it is so already, CommandError where KeyConfig.Lockable forbids it.
+        The chip checks nothing here, so first compare what was written (standalone, lock_slot_holding), and
+        of a private key its public key. Raises LockedError where it is so already, CommandError where
+        KeyConfig.Lockable forbids it.
         """
         self._change(slot, self._commands.lock, slot << 2 | _LOCK_SLOT, 0)
 
