@@ -23,7 +23,7 @@ _NONCE = const(0x16)
 # the first asking. Every other command is sent again only where the chip says, or shows, that it did not run.
 _REPEATABLE = (0x30, 0x02, 0x1B)
 
-_COMMAND_LIMIT = const(136)  # word address, count, opcode, parameters, 128 bytes of Verify, CRC
+_COMMAND_LIMIT = const(163)  # word address, count, opcode, parameters, 155 bytes of data, CRC
 _REPLY_LIMIT = const(102)  # count, 99 bytes of a SHA context, CRC
 _TRIES = const(3)
 # A chip is ready 1.5 ms after the pulse. One more pulse is sent every few milliseconds, when each of three
