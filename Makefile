@@ -3,14 +3,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?=
+COVERAGE := build/atecc-coverage.json
 
-.PHONY: demo test bench lint help setup runtimes lock format
+.PHONY: demo test coverage bench lint help setup runtimes lock format
 
 demo: setup runtimes ## one device gets its identity and proves it, on virtual hardware
 	$(BIN)/hri demo
 
 test: setup runtimes ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --atecc-coverage $(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/python tools/atecc_coverage.py $(COVERAGE) --check
+
+coverage: setup runtimes ## docs/atecc-coverage.md, from the tests that cover the chip's commands
+	$(BIN)/python -m pytest -q --atecc-coverage $(COVERAGE) tests/unit/rig_atecc tests/unit/firmware_atecc tests/conformance
+	$(BIN)/python tools/atecc_coverage.py $(COVERAGE)
 
 bench: setup runtimes ## measure; writes bench.json
 	$(BIN)/python tools/bench.py --output bench.json

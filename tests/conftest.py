@@ -1,9 +1,11 @@
 """Options of the whole test suite."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
+from atecc_coverage import Coverage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,6 +16,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SERIAL",
         help="allow tests/hil to configure and lock the chip with this serial number, for good",
     )
+    group.addoption(
+        "--atecc-coverage",
+        metavar="FILE",
+        type=Path,
+        help="write which commands and modes of the ATECC608 the passed tests covered",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Coverage(config.getoption("--atecc-coverage")))
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ from unit.firmware_atecc.scripted_bus import (
     exchange,
     lose,
     reply,
+    write,
 )
 
 B16, B20, B32, B64 = bytes(range(16)), bytes(range(20)), bytes(range(32)), bytes(range(64))
