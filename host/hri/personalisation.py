@@ -11,7 +11,7 @@ from functools import cached_property
 
 from hri.context import Context
 from hri.elements.atecc.crc import crc16
-from hri.elements.atecc.lint import lint
+from hri.elements.atecc.lint import Finding, lint
 from hri.elements.atecc.plan import Plan, differing_bytes, plan
 from hri.elements.atecc.profile import Profile
 from hri.elements.board import BoardElement, ElementInfo
@@ -38,6 +38,32 @@ class LockRequired(PolicyRefusal):
             "run the same command with --lock once you agree to the plan",
         )
         self.plan = the_plan
+
+
+class LintRefused(PolicyRefusal):
+    """The configuration would brick or weaken the chip; `findings` are all that lint found, warnings too."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        worst = next(finding for finding in findings if finding.severity == "error")
+        where = "" if worst.slot is None else f"slot {worst.slot}: "
+        super().__init__(
+            "lint",
+            f"the configuration would spoil this chip: {where}{worst.message}",
+            "nothing was changed; `hri chip lint` shows all that is wrong",
+        )
+        self.findings = findings
+
+    def __reduce__(self) -> tuple[type[LintRefused], tuple[tuple[Finding, ...]]]:  # type: ignore[override]
+        return type(self), (self.findings,)
+
+
+def checked_configuration(info: ElementInfo, profile: Profile) -> bytes:
+    """Return the 128 bytes that the profile gives this chip; raises LintRefused for what lint refuses."""
+    wanted = profile.config_bytes(info.config)
+    findings = tuple(lint(wanted, present=info.config, profile=profile))
+    if any(finding.severity == "error" for finding in findings):
+        raise LintRefused(findings)
+    return wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +193,9 @@ class Personalisation:
 
     def write_configuration(self, info: ElementInfo) -> None:
         """Write the profile's configuration and read it back; raises PolicyRefusal where lint refuses it."""
-        wanted = self._checked(info)
+        wanted = checked_configuration(info, self._profile)
         if info.config != wanted and self._board.write_config(info.serial_number, wanted) != wanted:
             raise _unsaved("the configuration zone")
-
-    def _checked(self, info: ElementInfo) -> bytes:
-        """Return the configuration that this chip is to have; PolicyRefusal for one that lint refuses."""
-        wanted = self._profile.config_bytes(info.config)
-        errors = [
-            f for f in lint(wanted, present=info.config, profile=self._profile) if f.severity == "error"
-        ]
-        if errors:
-            where = "" if errors[0].slot is None else f"slot {errors[0].slot}: "
-            raise PolicyRefusal(
-                "lint",
-                f"the configuration would spoil this chip: {where}{errors[0].message}",
-                "nothing was changed; `hri chip lint` shows all that is wrong",
-            )
-        return wanted
 
     def require_device_profile(self) -> None:
         """Raise PolicyRefusal where hri does not know what belongs into the data slots."""
@@ -201,7 +212,7 @@ class Personalisation:
         Raises PolicyRefusal where what is read is not the profile.
         """
         info = self._board.chip_info()
-        wanted = self._checked(info)
+        wanted = checked_configuration(info, self._profile)
         if info.config != wanted:
             raise PolicyRefusal(
                 "not-configured",
@@ -215,7 +226,11 @@ class Personalisation:
         return after
 
     def write_data(self, info: ElementInfo) -> None:
-        """Write every data slot in full; until the zone is locked none of them can be read back."""
+        """Write every data slot in full; until the zone is locked none of them can be read back.
+
+        Raises LintRefused for a profile that lint refuses, whoever locked its configuration.
+        """
+        checked_configuration(info, self._profile)
         for slot, content in self._contents.items():
             self._board.write_slot(info.serial_number, slot, 0, content)
 

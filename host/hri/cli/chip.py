@@ -9,24 +9,35 @@ import typer
 
 from hri.ca.files import read_input
 from hri.chip_work import Zone, apply_configuration, lock_zone, read_chip
+from hri.cli.chip_report import (
+    decoded,
+    info_document,
+    known_document,
+    lint_exit,
+    lock_word,
+    print_config,
+    print_plan,
+    tell_findings,
+)
 from hri.cli.output import Output
 from hri.cli.state import PortOption, State, state_of
 from hri.context import CHIP_PROFILE
-from hri.elements.atecc.field_words import describe_fields
-from hri.elements.atecc.known import identify
-from hri.elements.atecc.layout import CONFIG_BYTES, ChipConfig, decode
-from hri.elements.atecc.lint import Finding
+from hri.elements.atecc.known import factory_zone, identify
+from hri.elements.atecc.layout import CONFIG_BYTES, decode
+from hri.elements.atecc.lint import RULES, Finding
 from hri.elements.atecc.lint import lint as lint_config
-from hri.elements.atecc.plan import Plan
 from hri.elements.atecc.plan import plan as make_plan
 from hri.elements.atecc.profile import Profile, load_profile, shipped_profiles
-from hri.elements.atecc.words import describe_slot, still_possible
+from hri.elements.atecc.words import still_possible
 from hri.elements.atecc.zone_file import read_zone
 from hri.elements.board import ElementInfo
 from hri.errors import ConfigurationError
+from hri.personalisation import LintRefused, checked_configuration
 
 # More hex digits than anybody names a file by.
 _SHORT = 64
+
+__all__ = ["app", "print_plan"]
 
 app = typer.Typer(help="The secure element on a board.", no_args_is_help=True)
 
@@ -39,6 +50,13 @@ SerialOption = Annotated[
 ProfileOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="Chip profile, see `hri chip profiles`, or a YAML file.")
 ]
+LintProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help=f"Chip profile: what would be written, and what slots are for [{CHIP_PROFILE}].",
+    ),
+]
 
 
 @app.command()
@@ -48,26 +66,26 @@ def info(context: typer.Context, port: PortOption = None) -> None:
     chip = _read(state, port)
     config = decode(chip.config)
     if state.output.as_json:
-        state.output.json(_info_document(chip) | _decoded(config))
+        state.output.json(info_document(chip) | decoded(config))
         return
     state.output.result(
         {},
         f"{chip.type} {chip.serial_number.hex()}, revision {chip.revision.hex()}",
-        f"  configuration zone {_locked(chip.config_locked)}, data zone {_locked(chip.data_locked)}",
+        f"  configuration zone {lock_word(chip.config_locked)}, data zone {lock_word(chip.data_locked)}",
     )
-    _print_config(state.output, config)
+    print_config(state.output, config)
 
 
 @app.command("decode")
 def decode_file(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="FILE|HEX", help="128 bytes: a file, raw or hex, or hex digits.")
+        str, typer.Argument(metavar="FILE|HEX", help="128 bytes: a file, raw or hex or a profile, or hex.")
     ],
 ) -> None:
     """Say in words what a configuration zone does, without a chip."""
     state = state_of(context)
-    raw = _zone(source)
+    raw, _ = _zone(source)
     if len(raw) != CONFIG_BYTES:
         raise ConfigurationError(
             "wrong-length",
@@ -76,9 +94,9 @@ def decode_file(
         )
     config = decode(raw)
     if state.output.as_json:
-        state.output.json(_decoded(config))
+        state.output.json(decoded(config))
     else:
-        _print_config(state.output, config)
+        print_config(state.output, config)
 
 
 @app.command()
@@ -108,20 +126,35 @@ def profiles(context: typer.Context) -> None:
 
 
 @app.command()
+def rules(context: typer.Context) -> None:
+    """List what lint looks for: each code, how bad it is, and what comes of it."""
+    state = state_of(context)
+    if state.output.as_json:
+        listed = [{"code": code, "severity": severity, "why": why} for code, (severity, why) in RULES.items()]
+        state.output.json({"rules": listed})
+        return
+    rows = [(code, severity, why) for code, (severity, why) in RULES.items()]
+    state.output.table(("code", "", "what comes of it"), rows)
+
+
+@app.command()
 def plan(context: typer.Context, port: PortOption = None, profile: ProfileOption = CHIP_PROFILE) -> None:
     """Show what it takes to bring the chip to the profile, slot by slot, and what is for ever."""
     state = state_of(context)
-    chip = _read(state, port)
-    the_plan = make_plan(chip.config, load_profile(profile))
+    chip, wanted = _read(state, port), load_profile(profile)
+    the_plan = make_plan(chip.config, wanted)
+    if not the_plan.obstacle:
+        _refuse_what_lint_refuses(state.output, chip, wanted)
+    known, possible = identify(chip.config), still_possible(decode(chip.config))
     if state.output.as_json:
-        state.output.json(the_plan.as_dict() | {"still_possible": list(still_possible(decode(chip.config)))})
+        state.output.json(
+            the_plan.as_dict() | {"known_as": known_document(known), "still_possible": list(possible)}
+        )
         return
     print_plan(state.output, the_plan)
     if the_plan.obstacle:
-        known = identify(chip.config)
         if known is not None:
             state.output.result({}, f"  it is {known.words}")
-        possible = still_possible(decode(chip.config))
         if possible:
             state.output.result({}, "  what can still be set in it:", *(f"    {words}" for words in possible))
 
@@ -130,26 +163,39 @@ def plan(context: typer.Context, port: PortOption = None, profile: ProfileOption
 def lint(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Argument(metavar="[FILE|HEX]", help="A configuration: a file, raw or hex, or hex.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE|HEX]", help="A configuration: a file, raw or hex or a profile, or hex."
+        ),
     ] = None,
     port: PortOption = None,
-    profile: ProfileOption = CHIP_PROFILE,
+    profile: LintProfileOption = None,
     present: Annotated[
         bool,
         typer.Option("--present", help="Check what the chip holds now, not what the profile would write."),
     ] = False,
 ) -> None:
-    """Check a configuration for what would brick or weaken a chip, before it is locked."""
+    """Check a configuration for what would brick or weaken a chip, before it is locked.
+
+    Without FILE, what --profile would write into the chip, or, where no port is named, into a blank one.
+    """
     state = state_of(context)
+    wanted = None if profile is None else load_profile(profile)
     if source is not None:
-        findings = lint_config(_zone(source))
+        raw, described = _zone(source)
+        findings = _judge(raw, None, wanted or described)
+    elif present:
+        chip = _read(state, port)
+        findings = _judge(chip.config, chip.config, wanted)
     else:
-        chip, wanted = _read(state, port), load_profile(profile)
-        if present:
-            findings = lint_config(chip.config, present=chip.config)
-        else:
-            findings = lint_config(wanted.config_bytes(chip.config), present=chip.config, profile=wanted)
-    raise typer.Exit(_tell_findings(state.output, findings))
+        base = (
+            factory_zone()
+            if profile is not None and not _has_port(state, port)
+            else _read(state, port).config
+        )
+        wanted = wanted or load_profile(CHIP_PROFILE)
+        findings = lint_config(wanted.config_bytes(base), present=base, profile=wanted)
+    raise typer.Exit(tell_findings(state.output, findings))
 
 
 @app.command()
@@ -166,9 +212,12 @@ def apply(
         _dry_run(state, port, wanted, "write the configuration", ("write-config",))
         return
     with state.context(unlocked=True) as opened, state.connected(port, opened) as connect:
-        chip = apply_configuration(connect(), opened, serial, wanted)
+        try:
+            chip = apply_configuration(connect(), opened, serial, wanted)
+        except LintRefused as refused:
+            raise lint_exit(state.output, refused) from refused
     state.output.result(
-        _info_document(chip), f"chip {chip.serial_number.hex()} holds the {wanted.name} configuration"
+        info_document(chip), f"chip {chip.serial_number.hex()} holds the {wanted.name} configuration"
     )
 
 
@@ -190,47 +239,29 @@ def lock(
         _dry_run(state, port, wanted, f"lock the {zone.value} zone for good", codes, zone=zone)
         return
     with state.context(unlocked=True) as opened, state.connected(port, opened) as connect:
-        chip = lock_zone(connect(), opened, zone, serial, wanted)
+        try:
+            chip = lock_zone(connect(), opened, zone, serial, wanted)
+        except LintRefused as refused:
+            raise lint_exit(state.output, refused) from refused
     state.output.result(
-        _info_document(chip), f"the {zone.value} zone of chip {chip.serial_number.hex()} is locked"
+        info_document(chip), f"the {zone.value} zone of chip {chip.serial_number.hex()} is locked"
     )
 
 
-def print_plan(output: Output, the_plan: Plan) -> None:
-    """Print a plan: the differences as a table, then the steps, those that are for ever in bold."""
-    output.out.print(
-        f"chip {the_plan.serial_number}: {the_plan.stage}, to become {the_plan.profile}", markup=False
-    )
-    if the_plan.obstacle:
-        output.out.print(f"  {the_plan.obstacle}", markup=False)
-        return
-    rows = [
-        ("" if line.slot is None else str(line.slot), line.title, line.present, line.wanted)
-        for line in the_plan.differences
-    ]
-    if rows:
-        output.table(("slot", "", "now", "wanted"), rows)
-    for step in the_plan.steps:
-        mark = "[bold red]for ever[/bold red]" if step.permanent else "        "
-        output.out.print(f"{mark}  {step.words}")
-    if not the_plan.steps:
-        output.out.print("nothing is left to do")
+def _judge(raw: bytes, present: bytes | None, profile: Profile | None) -> list[Finding]:
+    """Lint a configuration as it is, by the roles of its slots in the profile given or recognised."""
+    known = identify(raw) if profile is None and len(raw) == CONFIG_BYTES else None
+    if known is not None and known.profile.kind in ("device", "provisioned"):
+        profile = known.profile
+    return lint_config(raw, present=present, profile=profile)
 
 
-def _tell_findings(output: Output, findings: list[Finding]) -> int:
-    """Give the findings and return the exit status: 1 where one of them is an error."""
-    errors = any(finding.severity == "error" for finding in findings)
-    if output.as_json:
-        output.json({"ok": not errors, "findings": [finding.as_dict() for finding in findings]})
-    elif findings:
-        rows = [
-            (f.severity, "" if f.slot is None else str(f.slot), f.code, f"{f.message}: {f.why}")
-            for f in findings
-        ]
-        output.table(("", "slot", "code", "finding"), rows)
-    else:
-        output.result({}, "nothing found")
-    return 1 if errors else 0
+def _refuse_what_lint_refuses(output: Output, chip: ElementInfo, profile: Profile) -> None:
+    """End with status 1 and the findings where the profile may not be locked into this chip."""
+    try:
+        checked_configuration(chip, profile)
+    except LintRefused as refused:
+        raise lint_exit(output, refused) from refused
 
 
 def _dry_run(
@@ -244,6 +275,8 @@ def _dry_run(
 ) -> None:
     chip = _read(state, port)
     the_plan = make_plan(chip.config, profile)
+    if not the_plan.obstacle:
+        _refuse_what_lint_refuses(state.output, chip, profile)
     steps = [step for step in the_plan.steps if step.code in codes]
     serial = chip.serial_number.hex()
     obstacle = the_plan.obstacle or _out_of_order(chip, profile, zone)
@@ -277,55 +310,22 @@ def _read(state: State, port: str | None) -> ElementInfo:
         return read_chip(connect())
 
 
-def _zone(source: str) -> bytes:
+def _has_port(state: State, option: str | None) -> bool:
+    try:
+        state.port(option)
+    except ConfigurationError as error:
+        if error.code != "no-port":
+            raise
+        return False
+    return True
+
+
+def _zone(source: str) -> tuple[bytes, Profile | None]:
+    """The configuration that hex digits or a file hold, and the profile that the file is, where it is one."""
     digits = read_zone(source.encode())
     if digits != source.encode() and len(digits) > _SHORT:
-        return digits
-    return read_zone(read_input(Path(source), "the configuration"))
-
-
-def _print_config(output: Output, config: ChipConfig) -> None:
-    known = identify(config.raw)
-    output.result({}, f"  {known.words if known else 'a configuration that hri does not know'}")
-    output.table(
-        ("byte", "field", "hex", "as it is"),
-        [
-            (field.place.removeprefix("bytes ").removeprefix("byte "), field.name, field.raw, field.meaning)
-            for field in describe_fields(config)
-        ],
-    )
-    output.table(("slot", "as it is"), [(str(slot.number), describe_slot(slot)) for slot in config.slots])
-
-
-def _decoded(config: ChipConfig) -> dict[str, Any]:
-    known = identify(config.raw)
-    return {
-        "known_as": None
-        if known is None
-        else {
-            "profile": known.profile.name,
-            "title": known.profile.title,
-            "differing": list(known.differing),
-        },
-        "fields": [
-            {"bytes": field.place, "name": field.name, "hex": field.raw, "words": field.meaning}
-            for field in describe_fields(config)
-        ],
-        "slots": [{"slot": slot.number, "words": describe_slot(slot)} for slot in config.slots],
-    }
-
-
-def _info_document(chip: ElementInfo) -> dict[str, Any]:
-    return {
-        "type": chip.type,
-        "serial_number": chip.serial_number.hex(),
-        "revision": chip.revision.hex(),
-        "config_locked": chip.config_locked,
-        "data_locked": chip.data_locked,
-        "slots_locked": [slot for slot in range(16) if chip.slot_locked(slot)],
-        "config": chip.config.hex(),
-    }
-
-
-def _locked(locked: bool) -> str:
-    return "locked" if locked else "open"
+        return digits, None
+    if source.endswith((".yaml", ".yml")):
+        profile = load_profile(Path(source))
+        return profile.config_bytes(factory_zone()), profile
+    return read_zone(read_input(Path(source), "the configuration")), None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hri.elements.atecc.known import identify
+from hri.elements.atecc.known import factory_zone, identify
 from hri.elements.atecc.layout import decode
 from hri.elements.atecc.plan import plan
 from hri.elements.atecc.profile import load_profile, shipped_profiles
@@ -89,6 +91,52 @@ def test_a_zone_is_read_as_people_keep_it(text: str) -> None:
     }
     assert read_zone(text.format(**forms).encode()) == raw
     assert read_zone(raw) == raw
+
+
+DUMPS = {
+    "rows in brackets": lambda at, row: f"[{at:3}] {row.hex(' ')}",
+    "rows with colons": lambda at, row: f"  {at:04x}: {row.hex(' ').upper()}",
+    "a commented C array": lambda at, row: (
+        "".join(f"0x{byte:02X}, " for byte in row) + f"// {at} to {at + 15}"
+    ),
+}
+
+
+@pytest.mark.parametrize("row", DUMPS.values(), ids=DUMPS)
+def test_a_dump_is_read_without_its_offsets(row) -> None:
+    raw = PROFILE.config_bytes(blank())
+    text = "\n".join(row(at, raw[at : at + 16]) for at in range(0, 128, 16))
+    assert read_zone(text.encode()) == raw
+
+
+def test_what_chip_info_printed_is_read() -> None:
+    raw = PROFILE.config_bytes(blank())
+    assert read_zone(json.dumps({"type": "atecc608b", "config": raw.hex()}).encode()) == raw
+    assert read_zone(b'{"config": 5}') == b'{"config": 5}'
+
+
+@pytest.mark.parametrize(
+    ("name", "locked", "words"),
+    [
+        ("tngtls-608b", 0x00, "provisioned by its maker"),
+        ("trustflex-tls", 0x00, "provisioned by its maker"),
+        ("blank-608", 0x55, "as it left the factory"),
+        ("blank-608", 0x00, "nothing can be made of it"),
+        ("adafruit-cfg-tls", 0x00, "nothing can be made of it"),
+    ],
+)
+def test_what_a_chip_is_good_for_is_said_with_its_name(name: str, locked: int, words: str) -> None:
+    assert words in identify(changed(load_profile(name).config_bytes(blank()), b87=locked)).words
+
+
+def test_the_zone_that_profiles_are_tried_on_is_that_of_a_blank_chip() -> None:
+    """The rig's blank chip is written apart from the same read-outs."""
+    with open_chip("atecc608b") as opened:
+        there = opened.eeprom.config
+    tried = factory_zone()
+    assert identify(tried).words == "blank ATECC608, as it left the factory"
+    assert [at for at in range(13, 128) if tried[at] != there[at] and at not in (13, 14)] == []
+    assert (tried[13] & 1, tried[14] & 1) == (there[13] & 1, there[14] & 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"012", b"hello", bytes(range(128, 256)), b"0x1, 0x2"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hri.elements.atecc.crc import crc16
-from hri.elements.atecc.profile import BLANK_OTP, KEPT, load_profile, padded_public_key
+from hri.elements.atecc.profile import BLANK_OTP, KEPT, load_profile, padded_public_key, shipped_profiles
 from hri.errors import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +141,73 @@ def test_a_profile_that_is_none_is_refused(tmp_path: Path, old: str, new: str) -
 def test_a_profile_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError):
         load_profile(name)
+
+
+def refusal(tmp_path: Path, *changes: tuple[str, str]) -> str:
+    """What is said of the shipped profile with each first `old` replaced by `new`."""
+    text = SHIPPED.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_profile(file)
+    return raised.value.message
+
+
+def line_of(word: str) -> int:
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    return next(at for at, line in enumerate(lines, 1) if word in line)
+
+
+def test_an_unknown_key_is_named_with_its_line(tmp_path: Path) -> None:
+    line = line_of("slot: 3")
+    message = refusal(tmp_path, ("  - slot: 3\n", "  - slot: 3\n    lockabel: true\n"))
+    assert f"line {line + 1}: slots.3.lockabel: is not a key of a profile" in message
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    line = line_of("  - slot: 1\n".strip())
+    message = refusal(tmp_path, ("slot_config: 0x2082\n", "slot_config: 0x2082\n    slot_config: 0x2083\n"))
+    assert "slot_config stands twice" in message
+    assert f"line {line + 4}:" in message
+
+
+def test_words_that_do_not_say_what_the_bits_do_are_refused_with_the_right_ones(tmp_path: Path) -> None:
+    message = refusal(tmp_path, ("slot_config: 0x2082", "slot_config: 0x2083"))
+    assert "slot 1: the words do not say what the bits do" in message
+    assert "signs digests it is given and signs what the chip itself built" in message
+
+
+@pytest.mark.parametrize("key", ["purpose", "source", "title", "kind"])
+def test_a_profile_without_its_reasons_is_refused(tmp_path: Path, key: str) -> None:
+    assert f"{key}: field required" in refusal(tmp_path, (f"\n{key}: ", f"\nno-{key}: "))
+
+
+def test_a_written_profile_leaves_nothing_open(tmp_path: Path) -> None:
+    message = refusal(tmp_path, ("    role: identity\n", "    role: identity\n    key_config_varies: 1\n"))
+    assert "leaves nothing open" in message
+
+
+@pytest.mark.parametrize("profile", shipped_profiles(), ids=lambda profile: profile.name)
+def test_every_shipped_profile_says_what_it_is_for_and_where_it_is_from(profile) -> None:
+    assert profile.purpose
+    assert profile.source
+    assert profile.writable == (profile.name == "hri-device")
+    assert all(slot.title and slot.words for slot in profile.slots)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "name", "? [a]\n: b", "&a [*a]", "settings: {16: 1}", "\x00", "!!python/name:os.x"]
+)
+def test_what_is_no_profile_is_refused_and_nothing_else(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        load_profile(file)
+
+
+def test_a_file_without_end_is_not_read_to_it() -> None:
+    with pytest.raises(ConfigurationError, match="longer than"):
+        load_profile(Path("/dev/zero"))

@@ -1,7 +1,7 @@
 """What must never be locked into a chip, because it bricks it or weakens it.
 
-The rules are in `lint_rules` (any configuration) and `lint_roles` (what a profile's slots are for); `RULES`
-says of every code how bad it is, and why.
+The rules are in `lint_rules` (the zone as a whole), `lint_slots` (each slot) and `lint_roles` (what a
+profile's slots are for); `RULES` says of every code how bad it is, and why.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from . import layout
 from .description import Profile
 from .layout import ChipConfig
 from .lint_roles import attestation_key, changes, identity_key, roles
-from .lint_rules import CHIP_RULES, SLOT_RULES, Found
+from .lint_rules import CHIP_RULES, Found
+from .lint_slots import SLOT_RULES
 
 Severity = Literal["error", "warning"]
 
@@ -31,17 +32,18 @@ RULES: dict[str, tuple[Severity, str]] = {
     "reserved-bits": ("error", "bits without a meaning may get one, or be what a shifted table left there"),
     "io-key-not-secret": ("error", "who knows the IO-protection key reads and forges what it protects"),
     "io-key-missing": ("error", "ECDH and KDF give no output at all"),
+    "protection-undefined": ("error", "nobody says what becomes of the output"),
     "secure-boot-key": ("error", "no firmware ever verifies, so the board never boots"),
-    "secure-boot-store": (
-        "error",
-        "an attacker stores the digest of other firmware, or nothing fits",
-    ),
+    "secure-boot-store": ("error", "an attacker stores the digest of other firmware, or nothing fits"),
     "volatile-key-missing": ("error", "the latch can never be set, and keys that wait for it are dead"),
+    "use-lock": ("error", "hri never authorises, so the chip never works again"),
     "private-key-readable": ("error", "a key that can be read is no identity"),
     "private-key-writable": ("error", "a key that came from outside exists outside"),
     "private-key-type": ("error", "the chip computes on P-256 only: the key is dead"),
     "attests-anything": ("error", "an attestation by a key that signs anything proves nothing"),
+    "ecdh-result-readable": ("error", "the shared secret can be read, or ECDH is refused"),
     "key-type-undefined": ("error", "no command takes such a key"),
+    "symmetric-key-readable": ("error", "a key that can be read protects nothing"),
     "public-key-too-long": ("error", "the key does not fit, so it never verifies"),
     "encrypted-read-of-clear": ("error", "the combination is prohibited: what is read is undefined"),
     "read-key-missing": ("error", "no encrypted read can ever succeed, or everybody's does"),
@@ -49,6 +51,8 @@ RULES: dict[str, tuple[Severity, str]] = {
     "derive-key-missing": ("error", "DeriveKey can never succeed, or everybody knows its result"),
     "validation-key-missing": ("error", "the public key can never be validated, so it never verifies"),
     "auth-key-missing": ("error", "nobody can ever authorise a use of the key"),
+    "read-key-itself": ("error", "only who knows the secret can read it, so the read is of no use"),
+    "auth-key-itself": ("error", "the first use needs a use before it: nobody can ever authorise one"),
     "latch-never-set": ("error", "the key is dead"),
     "identity-cannot-sign": ("error", "the device can never answer a challenge"),
     "identity-replaceable": ("error", "an identity that can be replaced is not permanent"),
@@ -59,16 +63,38 @@ RULES: dict[str, tuple[Severity, str]] = {
     "never-writable": ("error", "the slot keeps for ever the zeros that it was locked with"),
     "never-readable": ("error", "what is public by its purpose could never be read"),
     "never-rotated": ("error", "a key could never be rotated"),
+    "never-born": ("error", "the device never gets that key, and its zones are locked by then"),
+    "device-key-gated": ("error", "the device can never use its own key"),
+    "public-key-hidden": ("error", "hri reads the key back before it makes it permanent, and could not"),
+    "rotatable-cannot-sign": ("error", "after a rotation the device could not answer a challenge"),
+    "rotatable-limited-use": ("error", "rotation could not give the device a key that lasts"),
+    "anchor-replaceable": ("error", "whoever has the bus becomes the operator, or the root"),
+    "anchor-unusable": ("error", "no authorisation could ever be verified, or no owner be recognised"),
+    "parent-left-zero": ("error", "a key that everybody knows protects nothing"),
     "long-watchdog": ("warning", "TempKey stays usable for whoever takes the bus over"),
     "slow-clock": ("warning", "a signature takes up to six times as long"),
     "count-match": ("warning", "whoever may write the slot sets the limit of every key of limited use"),
-    "use-lock": ("warning", "whoever loses that key has lost the chip"),
+    "volatile-key": ("warning", "hri never authorises, so it cannot use that key"),
+    "io-key-never-written": (
+        "warning",
+        "it has to be written before, and hri writes zeros, which all know",
+    ),
+    "secure-boot-key-replaceable": ("warning", "whoever has the bus decides what firmware boots"),
+    "write-key-itself": ("warning", "who loses the key can never replace it"),
     "aes-off": ("warning", "the slot holds a key that no command can use"),
     "limited-use": ("warning", "the key's end is certain; make sure that it is meant"),
     "secret-replaceable": ("warning", "an attacker puts in a secret of their own"),
     "x509-format-missing": ("warning", "no certificate can validate the key"),
+    "x509-format-impossible": ("warning", "no certificate has that form"),
+    "x509-id-misplaced": ("warning", "the bits mean nothing there, or belong to another slot"),
 }
 """Every code that lint knows: how bad it is, and why."""
+
+
+def rules_table() -> str:
+    """The rules as the Markdown table of docs/chip-configuration.md."""
+    rows = [f"| `{code}` | {severity} | {why} |" for code, (severity, why) in RULES.items()]
+    return "\n".join(("| code | | what comes of it |", "|---|---|---|", *rows)) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

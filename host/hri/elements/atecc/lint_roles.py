@@ -24,6 +24,9 @@ _FILLED_LATER = frozenset(
         "general-data",
     }
 )
+_DEVICE_KEYS = frozenset({"identity", "attestation", "rotatable"})
+_BORN = frozenset({"identity", "attestation"})
+_ANCHORS = frozenset({"operator", "trust-anchor"})
 _READ_BACK = frozenset({"certificate", "compressed-certificate", "signer-key", "signer-certificate"})
 
 
@@ -50,17 +53,85 @@ def attestation_key(slot: Slot) -> Iterator[Found]:
         yield Found(slot.number, "attestation-limited-use", message)
 
 
+def device_key(slot: Slot) -> Iterator[Found]:
+    """hri can use a device's own keys: nothing stands before them, and their public keys can be read."""
+    key = slot.key_config
+    if not key.private:
+        return
+    if key.req_auth or key.persistent_disable:
+        message = "the key waits for an authorisation or a latch that nothing of hri ever gives"
+        yield Found(slot.number, "device-key-gated", message)
+    if not key.pub_info:
+        message = "PubInfo is clear: GenKey refuses to give the public key once it was made"
+        yield Found(slot.number, "public-key-hidden", message)
+
+
+def rotatable_key(slot: Slot) -> Iterator[Found]:
+    """A rotatable key is made anew and signs challenges, for ever."""
+    if not slot.key_config.private or not slot.slot_config.genkey:
+        yield Found(slot.number, "never-rotated", "no key could ever be made in this slot")
+    if not slot.slot_config.signs_externally:
+        yield Found(slot.number, "rotatable-cannot-sign", "a key in this slot could not sign an answer")
+    if slot.slot_config.limited_use:
+        message = "a key in this slot would die after a number of uses, and so would each after it"
+        yield Found(slot.number, "rotatable-limited-use", message)
+
+
+def anchor(slot: Slot) -> Iterator[Found]:
+    """The operator's and the root's public keys can be read and verified with, and never change."""
+    if slot.changeable:
+        message = "the key that this slot is for could be replaced after the data zone is locked"
+        yield Found(slot.number, "anchor-replaceable", message)
+    if not slot.p256_public or slot.slot_config.is_secret or slot.key_config.pub_info:
+        message = "the slot is not for a P-256 public key that is read and used as it was written"
+        yield Found(slot.number, "anchor-unusable", message)
+
+
 def roles(chip: ChipConfig, profile: Profile) -> Iterator[Found]:
-    """Every slot of a device's profile can do what the profile says it is for."""
+    """Every slot can do what the profile says it is for.
+
+    What has to be possible after the lock is asked of devices' profiles alone: the data zone of any other is
+    filled by somebody else, before.
+    """
     for described in profile.slots:
         slot = chip.slot(described.number)
-        if described.role in _FILLED_LATER and not slot.changeable:
-            message = f"the {described.title} could never be written once the data zone is locked"
-            yield Found(slot.number, "never-writable", message)
         if described.role in _READ_BACK and (slot.slot_config.is_secret or slot.key_config.private):
             yield Found(slot.number, "never-readable", f"the {described.title} could never be read")
-        if described.role == "rotatable" and not slot.slot_config.genkey:
-            yield Found(slot.number, "never-rotated", "no key could ever be made in this slot")
+        if described.role in _DEVICE_KEYS:
+            yield from device_key(slot)
+        if described.role == "rotatable":
+            yield from rotatable_key(slot)
+        if profile.kind != "device":
+            continue
+        if described.role in _BORN and not slot.slot_config.genkey:
+            message = f"the {described.title} could never be made once the data zone is locked"
+            yield Found(slot.number, "never-born", message)
+        if described.role in _FILLED_LATER and not slot.changeable and not slot.locked:
+            message = f"the {described.title} could never be written once the data zone is locked"
+            yield Found(slot.number, "never-writable", message)
+        if described.role in _ANCHORS:
+            yield from anchor(slot)
+        yield from _parents_left_zero(chip, slot)
+
+
+def _parents_left_zero(chip: ChipConfig, slot: Slot) -> Iterator[Found]:
+    """A parent that nobody can fill after the lock holds the zeros that everybody knows."""
+    access, key = slot.slot_config, slot.key_config
+    writes = access.priv_write if key.private else access.encrypted_write
+    parents = {
+        number
+        for used, number in (
+            (access.encrypted_read and not key.private, access.read_key),
+            (writes or (slot.derivable and access.derive_from_parent), access.write_key),
+            (key.req_auth, key.auth_key),
+        )
+        if used
+    }
+    for number in sorted(parents):
+        parent = chip.slot(number)
+        if parent.secret_data and not parent.changeable and not parent.locked:
+            message = f"access depends on slot {number}, which could never be written: its key stays zeros"
+            yield Found(slot.number, "parent-left-zero", message)
 
 
 def changes(wanted: bytes, present: bytes) -> Iterator[Found]:

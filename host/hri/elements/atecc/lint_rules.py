@@ -1,7 +1,7 @@
-"""The rules of `lint`: one function a rule, of the whole chip or of one slot; `lint.RULES` says why.
+"""The rules of `lint` on the zone as a whole; `lint.RULES` says why, `lint_slots` has those of each slot.
 
-Sources: DS20005927A (SlotConfig, KeyConfig, and the commands named), the public ATECC608 variant pages for
-ChipMode, ChipOptions and SecureBoot.
+Sources: DS20005927A (configuration zone), and for ChipMode, ChipOptions, SecureBoot, UseLock and
+VolatileKeyPermission the public ATECC608 variant pages and the field masks of the vendor's public headers.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .fields import AES, DATA, P256
+from . import layout
 from .layout import COUNTER_MAX, ChipConfig, Slot
 
 _DIVIDERS = (0, 0x05, 0x0D)
 _RESERVED_BYTES = (17, *range(75, 84))
-_USE_LOCK_ON = 0x0A
 
 
 class Found(NamedTuple):
@@ -26,10 +25,11 @@ class Found(NamedTuple):
 
 
 ChipRule = Callable[[ChipConfig], Iterator[Found]]
-SlotRule = Callable[[ChipConfig, Slot], Iterator[Found]]
 
 
-# The whole chip.
+def can_authorise(slot: Slot) -> bool:
+    """The slot may hold a key that CheckMac or Verify authorises with."""
+    return slot.secret_data or slot.p256_public
 
 
 def address(chip: ChipConfig) -> Iterator[Found]:
@@ -68,6 +68,8 @@ def reserved(chip: ChipConfig) -> Iterator[Found]:
         places = ", ".join(map(str, bytes_set))
         yield Found(None, "reserved-bits", f"reserved bytes are not zero: {places}")
     for name, bits in (
+        ("CountMatch", chip.raw[layout.COUNT_MATCH] & 0x0E),
+        ("VolatileKeyPermission", chip.raw[layout.VOLATILE_KEY] & 0x70),
         ("ChipOptions", chip.chip_options.reserved),
         ("SecureBoot", chip.secure_boot.reserved),
     ):
@@ -82,24 +84,37 @@ def io_key(chip: ChipConfig) -> Iterator[Found]:
     if options.io_key and not slot.secret_data:
         message = "the IO-protection key is in a slot that can be read or holds a private key"
         yield Found(slot.number, "io-key-not-secret", message)
-    if not options.io_key and 1 in (options.ecdh_protection, options.kdf_protection):
+    if options.io_key and not slot.changeable and not slot.locked:
+        message = "no IO-protection key can be written once the data zone is locked"
+        yield Found(slot.number, "io-key-never-written", message)
+    protections = (options.ecdh_protection, options.kdf_protection)
+    if not options.io_key and 1 in protections:
         message = "ECDH or KDF output is to be encrypted, but the IO-protection key is off"
         yield Found(None, "io-key-missing", message)
+    if 3 in protections:
+        yield Found(None, "protection-undefined", "the protection of ECDH or KDF output is an undefined one")
 
 
 def secure_boot(chip: ChipConfig) -> Iterator[Found]:
-    """SecureBoot verifies with a P-256 public key, and keeps what it stores where nobody else writes."""
-    boot = chip.secure_boot
-    if not boot.mode:
+    """SecureBoot verifies with a P-256 public key, which stays the one that it is."""
+    key = chip.slot(chip.secure_boot.key_slot)
+    if not chip.secure_boot.mode:
         return
-    key = chip.slot(boot.key_slot)
     if not key.p256_public:
         yield Found(key.number, "secure-boot-key", "SecureBoot's key slot is not for a P-256 public key")
-    if boot.mode == 1:
+    if key.slot_config.clear_write and not key.key_config.lockable and not key.locked:
+        message = "anybody can replace SecureBoot's key, and the slot can never be locked"
+        yield Found(key.number, "secure-boot-key-replaceable", message)
+
+
+def secure_boot_store(chip: ChipConfig) -> Iterator[Found]:
+    """What SecureBoot stores is kept where nothing else writes, and fits (modes 2 and 3)."""
+    boot = chip.secure_boot
+    if boot.mode < 2:
         return
     store = chip.slot(boot.store_slot)
-    if store.key_config.private or store.slot_config.clear_write:
-        message = "what SecureBoot stores here can be replaced by anybody, or the slot is for a private key"
+    if store.key_config.private or store.changeable:
+        message = "what SecureBoot stores here other commands can replace, or the slot is for a private key"
         yield Found(store.number, "secure-boot-store", message)
     if boot.mode == 2 and store.size < 64:
         message = f"SecureBoot stores a signature of 64 bytes, and the slot has {store.size}"
@@ -113,119 +128,36 @@ def count_match(chip: ChipConfig) -> Iterator[Found]:
         yield Found(chip.count_match_slot, "count-match", message)
 
 
-def gates(chip: ChipConfig) -> Iterator[Found]:
+def use_lock(chip: ChipConfig) -> Iterator[Found]:
     """A chip that waits for a key before it does anything is mute for whoever does not have it."""
-    if chip.use_lock == _USE_LOCK_ON:
+    if chip.use_lock:
         message = f"UseLock: the chip works only after authorisation with slot {chip.use_lock_slot}"
         yield Found(chip.use_lock_slot, "use-lock", message)
-    if chip.volatile_key and not _can_authorise(chip.slot(chip.volatile_key_slot)):
+
+
+def volatile_key(chip: ChipConfig) -> Iterator[Found]:
+    """The key of the volatile key permission waits for a latch that only authorisation with it sets."""
+    if not chip.volatile_key:
+        return
+    slot = chip.slot(chip.volatile_key_slot)
+    if can_authorise(slot):
+        message = "the key is of no use until the persistent latch is set, anew after each loss of power"
+        yield Found(slot.number, "volatile-key", message)
+    else:
         message = "the volatile key permission depends on a slot that holds no secret or public key"
-        yield Found(chip.volatile_key_slot, "volatile-key-missing", message)
+        yield Found(slot.number, "volatile-key-missing", message)
 
 
-# Each slot.
+def x509_formats(chip: ChipConfig) -> Iterator[Found]:
+    """A format names a block of its template: one that is past the end no certificate can have.
 
-
-def private_key_kept(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A private key is a P-256 key, is never read and is never written in."""
-    if not slot.key_config.private:
-        return
-    if not slot.slot_config.is_secret:
-        yield Found(slot.number, "private-key-readable", "a private key is in a slot that is not secret")
-    if slot.slot_config.priv_write:
-        yield Found(slot.number, "private-key-writable", "a private key can be written in from outside")
-    if slot.key_config.key_type != P256:
-        yield Found(slot.number, "private-key-type", "a private key that is not P-256 cannot be used")
-
-
-def signs_for_one_purpose(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A key that attests and also signs what it is given attests anything."""
-    access = slot.slot_config
-    if slot.key_config.private and access.signs_internally and access.signs_externally:
-        message = "the key attests (internal Sign) and also signs any digest: it would attest anything"
-        yield Found(slot.number, "attests-anything", message)
-
-
-def key_type(chip: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A slot is long enough for its kind of key, and the chip knows that kind."""
-    key = slot.key_config
-    if key.private:
-        return
-    if key.key_type not in (P256, AES, DATA):
-        yield Found(slot.number, "key-type-undefined", f"key type {key.key_type} has no defined meaning")
-    if key.key_type == P256 and slot.size < 72:
-        message = f"a P-256 public key takes 72 bytes, and the slot has {slot.size}"
-        yield Found(slot.number, "public-key-too-long", message)
-    if key.key_type == AES and not chip.aes_enabled:
-        yield Found(slot.number, "aes-off", "an AES key is of no use: the AES command is off in this chip")
-
-
-def limited_use(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """Every use of a limited-use key is counted by counter 0, and at its end the key is dead."""
-    if slot.slot_config.limited_use:
-        yield Found(slot.number, "limited-use", "the key dies when counter 0 is used up")
-
-
-def reading(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """EncryptRead without IsSecret is prohibited (DS20005927A, SlotConfig)."""
-    access = slot.slot_config
-    if not slot.key_config.private and access.encrypted_read and not access.is_secret:
-        yield Found(slot.number, "encrypted-read-of-clear", "EncryptRead needs IsSecret")
-
-
-def secret_written_by_anybody(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A secret that anybody can replace for ever is no secret of ours."""
-    replaceable = slot.slot_config.clear_write and not slot.key_config.lockable and not slot.locked
-    if slot.secret_data and replaceable:
-        message = "anybody can replace this secret, and the slot can never be locked"
-        yield Found(slot.number, "secret-replaceable", message)
-
-
-def parents(chip: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A slot that access depends on holds the kind of key that this access takes."""
-    access, key = slot.slot_config, slot.key_config
-    if not key.private and access.encrypted_read and not chip.slot(access.read_key).secret_data:
-        message = f"encrypted reads depend on slot {access.read_key}, which holds no secret key"
-        yield Found(slot.number, "read-key-missing", message)
-    writes = access.priv_write if key.private else access.encrypted_write
-    if writes and not chip.slot(access.write_key).secret_data:
-        message = f"encrypted writes depend on slot {access.write_key}, which holds no secret key"
-        yield Found(slot.number, "write-key-missing", message)
-    from_parent = slot.derivable and access.derive_from_parent
-    if from_parent and not chip.slot(access.write_key).secret_data:
-        message = f"DeriveKey starts from slot {access.write_key}, which holds no secret key"
-        yield Found(slot.number, "derive-key-missing", message)
-    if slot.p256_public and key.pub_info and not chip.slot(access.read_key).p256_public:
-        message = f"the key is validated by slot {access.read_key}, which is not for a P-256 public key"
-        yield Found(slot.number, "validation-key-missing", message)
-    if key.req_auth and not _can_authorise(chip.slot(key.auth_key)):
-        message = f"use depends on authorisation by slot {key.auth_key}, which holds no secret or public key"
-        yield Found(slot.number, "auth-key-missing", message)
-
-
-def latch(chip: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A key that waits for the persistent latch needs something that can set it."""
-    if slot.key_config.persistent_disable and not chip.latch_can_be_set:
-        message = "the key waits for the persistent latch, which nothing sets"
-        yield Found(slot.number, "latch-never-set", message)
-
-
-def x509(chip: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """A validation against an X.509 format needs that format."""
-    number = slot.key_config.x509_id
-    if number and not any(chip.x509_format(number)):
-        message = f"the key is to be validated by X.509 format {number}, which is empty"
-        yield Found(slot.number, "x509-format-missing", message)
-
-
-def reserved_in_slot(_: ChipConfig, slot: Slot) -> Iterator[Found]:
-    """What has no meaning stays zero, in KeyConfig too."""
-    if slot.key_config.reserved:
-        yield Found(slot.number, "reserved-bits", "the reserved bit of KeyConfig is set")
-
-
-def _can_authorise(slot: Slot) -> bool:
-    return slot.secret_data or slot.p256_public
+    That PublicPosition counts the same blocks as TemplateLength is assumed.
+    """
+    for number in range(4):
+        position, length = chip.x509_format(number)
+        if position and position >= length:
+            message = f"X.509 format {number}: the key in block {position} of a template of {length} blocks"
+            yield Found(None, "x509-format-impossible", message)
 
 
 CHIP_RULES: tuple[ChipRule, ...] = (
@@ -235,18 +167,9 @@ CHIP_RULES: tuple[ChipRule, ...] = (
     reserved,
     io_key,
     secure_boot,
+    secure_boot_store,
     count_match,
-    gates,
-)
-SLOT_RULES: tuple[SlotRule, ...] = (
-    private_key_kept,
-    signs_for_one_purpose,
-    key_type,
-    limited_use,
-    reading,
-    secret_written_by_anybody,
-    parents,
-    latch,
-    x509,
-    reserved_in_slot,
+    use_lock,
+    volatile_key,
+    x509_formats,
 )

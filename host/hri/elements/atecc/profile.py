@@ -32,6 +32,8 @@ __all__ = [
     "shipped_profiles",
 ]
 
+# A profile is some thousands of bytes long; more is another file, or a device that never ends.
+_LONGEST = 1 << 18
 _FOLDER = resources.files(__package__).joinpath("profiles")
 
 _Word = Annotated[int, Field(ge=0, le=0xFFFF)]
@@ -90,7 +92,7 @@ def load_profile(source: str | Path) -> Profile:
             return _shipped(str(source))
         if source == "":
             raise _Refused("it has no name")
-        return parse_profile(Path(source).read_text(encoding="utf-8"))
+        return parse_profile(_text(Path(source)))
     except (OSError, UnicodeError, ValueError) as error:
         raise ConfigurationError(
             "profile-invalid",
@@ -164,6 +166,14 @@ def _child(node: yaml.Node | None, part: int | str) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part]  # type: ignore[no-any-return]
     return None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as stream:
+        data = stream.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        raise _Refused(f"it is longer than {_LONGEST} bytes")
+    return data.decode("utf-8")
 
 
 @cache
