@@ -33,7 +33,7 @@ def bus_of(owner):
 
 
 class _DeviceBus:
-    # Whatever address it is asked for, it uses the one that the ATECC was made with: an I2CDevice has no other.
+    # Whatever address it is asked for, it uses that of the ATECC: an I2CDevice has no other.
 
     def __init__(self, wake_device, device):
         self._wake_device = wake_device
