@@ -68,8 +68,8 @@ def main() -> int:
     package = sorted((FIRMWARE / "hri_device").rglob("*.py"))
     ports = FIRMWARE / "hri_device" / "ports"
 
-    def of(port: str, entry: str) -> list[Path]:
-        others = {"micropython", "circuitpython", "cpython"} - {port}
+    def of(entry: str, *own: str) -> list[Path]:
+        others = {"micropython", "circuitpython", "adafruit", "cpython"} - set(own)
         return [p for p in package if not (p.parent == ports and p.stem in others)] + [FIRMWARE / entry]
 
     micropython = lay_out("micropython", MICROPYTHON)
@@ -78,11 +78,11 @@ def main() -> int:
         check(
             "micropython",
             micropython,
-            of("micropython", "main.py"),
+            of("main.py", "micropython"),
             f"--custom-typeshed-dir={micropython}",
             "--disable-error-code=import-not-found",
         ),
-        check("circuitpython", circuitpython, of("circuitpython", "code.py")),
+        check("circuitpython", circuitpython, of("code.py", "circuitpython", "adafruit")),
     ]
     return 0 if all(passed) else 1
 

@@ -11,6 +11,7 @@ FIRMWARE = Path(__file__).parents[3] / "firmware"
 # What no MicroPython microcontroller needs.
 _ELSEWHERE = {
     "hri_device/ports/cpython.py",
+    "hri_device/ports/adafruit.py",
     "hri_device/ports/circuitpython.py",
     "hri_device/nvmstore.py",
 }
