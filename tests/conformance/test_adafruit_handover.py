@@ -5,6 +5,7 @@ and our polling meet a chip that takes its typical times.
 """
 
 import hashlib
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import adafruit_atecc.adafruit_atecc as client
@@ -93,22 +94,18 @@ class BuiltInI2CDevice:
 
 @pytest.fixture
 def served():
-    """Serve a chip of any variant; returns its LockingBus."""
-    opened = []
+    """Serve a bus with a chip of each variant named; returns its LockingBus."""
+    with ExitStack() as opened:
 
-    def serve(variant):
-        chip = open_chip(variant, clock=MonotonicClock(), timing="typical")
-        server = BusServer(Bus([chip]))
-        server.start()
-        remote = RemoteBus(*server.address)
-        opened.append((chip, server, remote))
-        return LockingBus(remote)
+        def serve(*variants):
+            chips = [
+                opened.enter_context(open_chip(variant, clock=MonotonicClock(), timing="typical"))
+                for variant in variants
+            ]
+            server = opened.enter_context(BusServer(Bus(chips)))
+            return LockingBus(opened.enter_context(RemoteBus(*server.address)))
 
-    yield serve
-    for chip, server, remote in opened:
-        remote.close()
-        server.stop()
-        chip.close()
+        yield serve
 
 
 @pytest.fixture
@@ -206,6 +203,20 @@ def test_an_i2c_bus_may_be_handed_over_itself(i2c):
 def test_the_clients_own_address_is_found(served):
     atecc = client.ATECC(served("atecc608b-tngtls"), address=0x35)
     assert ATECC608(bus_of(atecc)).read_config()[16] == 0x35 << 1
+
+
+def test_another_chip_on_the_clients_bus_is_reached_at_its_address(served):
+    atecc = client.ATECC(served("atecc608b", "atecc608a-tngtls"))
+    element = ATECC608(bus_of(atecc), 0x35)
+    assert element.revision() == bytes.fromhex("00006002")
+    assert atecc.version() == 0x6003
+
+
+def test_the_wake_pulse_which_nobody_acknowledges_is_no_error(atecc, i2c):
+    i2c.transfers = []
+    bus_of(atecc).wake()
+    assert i2c.transfers == [("write", 0)]
+    assert i2c.is_free
 
 
 def test_an_older_release_keeps_its_bus_beside_the_device(i2c):

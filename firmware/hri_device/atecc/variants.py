@@ -14,8 +14,8 @@ _ADDRESS = const(16)
 _LOCK_DATA = const(86)
 _LOCK_CONFIG = const(87)
 _UNLOCKED = const(0x55)
-# The codes of Microchip's templates. Some have stood for TNGTLS and for TrustFLEX, so they only say who filled
-# the chip; which of the two it is, its first I2C address says, which stays here when UpdateExtra sets another.
+# The codes of Microchip's templates. Some have stood for TNGTLS and for TrustFLEX, so they only say who
+# filled the chip. Which of the two it is says its first I2C address, which UpdateExtra leaves here.
 _CODES = (b"x6tjuZMy", b"wdNxAjae", b"KQp2ZkD8", b"MKMwyhP1", b"Rsuy5YJh")
 _TNGTLS = const(0x35 << 1)
 _TRUSTFLEX = const(0x36 << 1)
