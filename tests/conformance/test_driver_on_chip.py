@@ -340,15 +340,17 @@ def test_the_latch_is_set_with_the_volatile_key():
 @covers("SelfTest", "read failures")
 def test_a_failed_self_test_stops_everything_but_itself():
     part = Part()
-    assert selftest.run(part.element) == 0
-    part.chip.fail_self_test(selftest.SHA)
-    assert selftest.run(part.element) == selftest.SHA
-    assert selftest.failures(part.element) == selftest.SHA
-    with pytest.raises(CommandError, match="self-test"):
-        part.element.random()
-    part.chip.fail_self_test(0)
-    assert selftest.run(part.element) == 0
-    assert len(part.element.random()) == 32
+    with part.session() as s:
+        assert selftest.run(s) == 0
+        part.chip.fail_self_test(selftest.SHA)
+        assert selftest.run(s) == selftest.SHA
+        assert selftest.failures(s) == selftest.SHA
+        with pytest.raises(CommandError, match="self-test"):
+            Commands(s).random()
+        part.chip.fail_self_test(0)
+        assert selftest.run(s) == 0
+        assert selftest.failures(s) == 0
+        assert len(Commands(s).random()) == 32
 
 
 @covers("UpdateExtra", "UserExtra")
@@ -464,8 +466,8 @@ def test_a_fixed_nonce_goes_where_it_is_sent():
 @covers("GenDig", "key configuration")
 def test_gendig_mixes_in_what_the_host_knows():
     part = Part({4: (0x0090, 0x003C)})
-    eeprom, serial = part.chip.eeprom, part.serial
     counter.increment(part.element, 1)
+    eeprom, serial = part.chip.eeprom, part.serial
     key_config = eeprom.config[26:28] + eeprom.config[102:104] + b"\1"
 
     def digest(*parts):
@@ -637,7 +639,7 @@ def test_a_stored_key_is_validated_and_invalidated_by_its_parent():
     )
 
     def sign(*, invalidate):
-        """Sign, internal, by slot 0 over GenKey's digest of the stored key; returns signature and OtherData."""
+        """Sign, internal, by slot 0 over GenKey's digest of the stored key; gives signature and OtherData."""
         valid = part.chip.eeprom.slots[14][0] & 0xF0 == 0x50
         with part.session() as s:
             tempkey.fixed_nonce(s, B32)
@@ -854,9 +856,9 @@ def test_one_step_of_hkdf():
     )
     with part.session() as s:
         tempkey.fixed_nonce(s, B32)
-        answer = kdf.hkdf(s, bytes(32), source_slot=5, place=kdf.MESSAGE_IN_TEMPKEY)
+        answer = kdf.hkdf(s, b"", source_slot=5, place=kdf.MESSAGE_IN_TEMPKEY)
         assert answer == hmac.digest(SECRET, B32, "sha256")
-        answer = kdf.hkdf(s, bytes(32), source_slot=5, place=kdf.MESSAGE_IN_SLOT, message_slot=8)
+        answer = kdf.hkdf(s, b"", source_slot=5, place=kdf.MESSAGE_IN_SLOT, message_slot=8)
         assert answer == hmac.digest(SECRET, B64[:32], "sha256")
 
 
@@ -952,11 +954,11 @@ def test_a_boot_is_proved():
 
 @covers("Verify", "validate external")
 def test_a_stored_key_is_validated_by_a_certificate():
-    """Its X.509 template is hashed in the chip, around the stored key; see the chip's own tests for the layout."""
+    """Its X.509 template is hashed in the chip, around the stored key, in the second of three blocks."""
     part = Part(
         {11: PUBLIC, 14: (0x000B, 0x4032)},
         {11: padded(xy(KEY)), 14: padded(xy(OTHER_KEY))},
-        more={93: 0x21},
+        more={93: 0x31},
     )
     before, after = bytes(64), B32
     with part.session() as s:

@@ -5,6 +5,7 @@ through a KDF first. Modes of the 608: its public headers.
 """
 
 from .. import const, sha256
+from ..errors import CommandError
 
 _ECDH = const(0x43)
 _ECDH_MS = const(531)
@@ -31,7 +32,12 @@ def ecdh(session, mode, slot, public_key):
         size = 64 if mode & ENCRYPTED else 32
     else:
         size = -64  # The slot decides whether the secret comes out.
-    secret = session.execute(_ECDH, mode, slot, public_key, size, _ECDH_MS)
+    try:
+        secret = session.execute(_ECDH, mode, slot, public_key, size, _ECDH_MS)
+    except CommandError as error:
+        if error.status or size >= 0:
+            raise
+        secret = b""  # A bare success: the slot keeps the secret in the chip.
     if target == TO_TEMPKEY:
         session.holding = True
     return secret

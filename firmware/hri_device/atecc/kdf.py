@@ -50,9 +50,15 @@ def hkdf(session, message, source=FROM_SLOT, target=TO_OUTPUT, source_slot=0, ta
     """Derive 32 bytes: HMAC-SHA-256 of a message with the source as its key (one step of RFC 5869).
 
     `place` is one of MESSAGE (as given), MESSAGE_IN_SLOT (`message_slot`), MESSAGE_IN_TEMPKEY and
-    MESSAGE_WITH_IV; `zero_key` takes 32 zeros in the source's place.
+    MESSAGE_WITH_IV; `zero_key` takes 32 zeros in the source's place. Where the chip has the message, give
+    b"", and `length` if TempKey holds 64 bytes of it, not 32 (assumed: the public headers do not say).
     """
-    details = options.get("place", MESSAGE) | options.get("message_slot", 0) << 8
+    place = options.get("place", MESSAGE)
+    details = place | options.get("message_slot", 0) << 8
+    if place in (MESSAGE_IN_SLOT, MESSAGE_IN_TEMPKEY):
+        if message:
+            raise ValueError("the chip has the message")
+        details |= options.get("length", 32) << 24
     if options.get("zero_key"):
         details |= _ZERO_KEY
     return _kdf(session, HKDF, source, target, source_slot, target_slot, details, message, 32)
@@ -75,7 +81,9 @@ def _kdf(session, algorithm, source, target, source_slot, target_slot, details, 
     length = len(message)
     if length > _MESSAGE_LIMIT:
         raise ValueError("a message has at most 128 bytes")
-    data = (details | length << 24).to_bytes(4, "little") + bytes(message)
+    if algorithm != AES:  # Whose message is always one block.
+        details |= length << 24
+    data = details.to_bytes(4, "little") + bytes(message)
     if target < TO_OUTPUT:
         # An AEAD split gives half of a long result away, and keeps the other.
         size = -32 if details & _AEAD and algorithm == PRF else 0

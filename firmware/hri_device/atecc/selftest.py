@@ -25,25 +25,28 @@ SHA = const(0x20)
 ALL = const(0x3B)
 
 
-def run(element, tests=ALL):
-    """Run `tests`, a sum of the constants above, and return the sum of those that failed (0: none)."""
+def run(session, tests=ALL):
+    """Run `tests`, a sum of the constants above, and return the sum of those that failed (0: none).
+
+    What failed is noted until the chip sleeps: then it answers nothing but SelfTest and reads of its
+    configuration.
+    """
     if not 0 < tests <= 0x3F:
         raise ValueError("tests")
-    return _selftest(element, tests)
+    return _selftest(session, tests)
 
 
-def failures(element):
-    """Return the sum of the tests that have failed, without running any."""
-    return _selftest(element, 0)
+def failures(session):
+    """Return the sum of the tests that have failed since the chip woke, without running any."""
+    return _selftest(session, 0)
 
 
-def _selftest(element, mode):
-    with element.session as session:
-        try:
-            session.execute(_SELFTEST, mode, 0, b"", 0, _SELFTEST_MS)
-        except CommandError as error:
-            # The one byte that comes back is the map of failures, not a status.
-            return error.status
+def _selftest(session, mode):
+    try:
+        session.execute(_SELFTEST, mode, 0, b"", 0, _SELFTEST_MS)
+    except CommandError as error:
+        # The one byte that comes back is the map of failures, not a status.
+        return error.status
     return 0
 
 
@@ -73,8 +76,10 @@ def latch(session, value=None):
 
     It can be set only right after CheckMac with the volatile key.
     """
-    param = 0 if value is None else _LATCH_SET if value else _LATCH_CLEAR
-    return bool(session.execute(_INFO, _LATCH, param, b"", 4, _INFO_MS)[0])
+    if value is not None:
+        # What answers is zeros: that it was written, not what.
+        session.execute(_INFO, _LATCH, _LATCH_SET if value else _LATCH_CLEAR, b"", 4, _INFO_MS)
+    return bool(session.execute(_INFO, _LATCH, 0, b"", 4, _INFO_MS)[0])
 
 
 def _info(element, mode, param):

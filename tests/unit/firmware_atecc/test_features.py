@@ -258,8 +258,22 @@ ROWS = [
     row(("Info", "revision"), lambda s: Commands(s).info(), (0x30, 0, 0, b""), b"abcd", b"abcd"),
     row(("Info", "state"), selftest.state, (0x30, 2, 0, b""), b"\x35\x80\0\0", (0x35, True)),
     row(("Info", "latch read"), selftest.latch, (0x30, 4, 0, b""), b"\1\0\0\0", True),
-    row(("Info", "latch clear"), lambda s: selftest.latch(s, False), (0x30, 4, 2, b""), b"\0\0\0\0", False),
-    row(("Info", "latch set"), lambda s: selftest.latch(s, True), (0x30, 4, 3, b""), b"\1\0\0\0", True),
+    row(
+        ("Info", "latch clear"),
+        lambda s: selftest.latch(s, False),
+        (0x30, 4, 0, b""),
+        bytes(4),
+        False,
+        before=((0x30, 4, 2, b"", bytes(4)),),
+    ),
+    row(
+        ("Info", "latch set"),
+        lambda s: selftest.latch(s, True),
+        (0x30, 4, 0, b""),
+        b"\1\0\0\0",
+        True,
+        before=((0x30, 4, 3, b"", bytes(4)),),
+    ),
     row(
         (("KDF", "PRF 32 bytes"), ("KDF", "from slot"), ("KDF", "to output")),
         lambda s: kdf.prf(s, b"seed", source_slot=5),
@@ -284,7 +298,7 @@ ROWS = [
     row(
         ("KDF", "AES"),
         lambda s: kdf.aes(s, B16, source_slot=9, key_block=1),
-        (0x56, 0x32, 9, le(1, B16)),
+        (0x56, 0x32, 9, b"\1\0\0\0" + B16),
         B32,
         B32,
     ),
@@ -305,14 +319,14 @@ ROWS = [
     row(
         ("KDF", "HKDF message in slot"),
         lambda s: kdf.hkdf(s, b"", source_slot=5, place=kdf.MESSAGE_IN_SLOT, message_slot=8),
-        (0x56, 0x52, 5, le(0x800, b"")),
+        (0x56, 0x52, 5, b"\0\x08\0\x20"),
         B32,
         B32,
     ),
     row(
         ("KDF", "HKDF message in TempKey"),
         lambda s: kdf.hkdf(s, b"", source_slot=5, place=kdf.MESSAGE_IN_TEMPKEY),
-        (0x56, 0x52, 5, le(1, b"")),
+        (0x56, 0x52, 5, b"\1\0\0\x20"),
         B32,
         B32,
     ),
@@ -609,7 +623,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("call", "packet", "answer", "result", "before"), ROWS)
 def test_a_command_is_sent_as_the_documents_have_it(call, packet, answer, result, before):
-    steps = [exchange(command(*one), OK) for one in before]
+    steps = [exchange(command(*one[:4]), reply(one[4]) if one[4:] else OK) for one in before]
     bus = ScriptedBus(awake(), *steps, exchange(command(*packet), reply(answer) if answer else OK), SLEEP)
     with ATECC608(bus, 0x60).session as session:
         assert call(session) == result
@@ -747,11 +761,14 @@ def test_a_proved_boot_masks_the_digest_and_checks_the_answer():
 @pytest.mark.covers("SelfTest", "read failures")
 def test_the_one_byte_of_a_self_test_is_a_map_of_failures():
     element, bus = on(((0x77, 0x3B, 0, b""), b"\0"))
-    assert selftest.run(element) == 0
+    with element.session as s:
+        assert selftest.run(s) == 0
     element, bus = on(((0x77, 0x21, 0, b""), b"\x01"))
-    assert selftest.run(element, selftest.RNG | selftest.SHA) == selftest.RNG
+    with element.session as s:
+        assert selftest.run(s, selftest.RNG | selftest.SHA) == selftest.RNG
     element, bus = on(((0x77, 0, 0, b""), b"\x20"))
-    assert selftest.failures(element) == selftest.SHA
+    with element.session as s:
+        assert selftest.failures(s) == selftest.SHA
     assert bus.left == []
 
 
