@@ -41,10 +41,17 @@ from hri.ca.profiles import Profile, SanTemplate
 from hri.config import Config, SecureElementConfig
 from hri.context import Context, utc_now
 from hri.elements.board import BoardElement
-from hri.errors import ConfigurationError, PolicyRefusal
+from hri.errors import ConfigurationError, PolicyRefusal, StorageError
 from hri.home import default_home
 from hri.link import Deadlines, SerialLink
-from hri.registry import CertificateRecord, Device, Registry
+from hri.registry import (
+    CertificateRecord,
+    ConcurrentIssuance,
+    Device,
+    IssuanceState,
+    Registry,
+    device_revoked,
+)
 from hri.steps import StepEvent, Steps
 from hri.verify.answer import verify_data_signature
 from hri.verify.decision import Decision, Reason, ReasonCode
@@ -316,8 +323,16 @@ class CertificateAuthority:
         for warning in profile.warnings:
             _log.warning(warning)
         _log.warning("certificate for a key of unknown origin", device_id=device_id)
+        expected = self.registry.issuance_state([device_id])
+        if expected[device_id].status == "revoked":
+            raise device_revoked(device_id)
         return self._sign(
-            csr.device_id, key, fingerprint, profile, replaces=live.serial_number if live else None
+            csr.device_id,
+            key,
+            fingerprint,
+            profile,
+            replaces=live.serial_number if live else None,
+            expected=expected,
         )
 
     def revoke_certificate(self, device_id: str) -> None:
@@ -332,6 +347,7 @@ class CertificateAuthority:
         profile: Profile,
         *,
         replaces: int | None,
+        expected: dict[str, IssuanceState],
     ) -> bytes:
         now, serial_number = utc_now(), x509.random_serial_number()
         der = self.authority.build(key, device_id, profile, serial_number=serial_number, now=now)
@@ -348,7 +364,13 @@ class CertificateAuthority:
             replaces=replaces,
             unattested=_UNATTESTED,
         )
-        self.registry.record_certificates([record])
+        try:
+            self.registry.record_certificates([record], expected=expected)
+        except ConcurrentIssuance as error:
+            # Revoked meanwhile, or given a certificate: what was decided no longer holds.
+            raise StorageError(
+                "database-busy", f"another process changes the device {device_id}", "try again"
+            ) from error
         self.registry.activate(serial_number, now)
         return _certificate_pem(der)
 

@@ -266,6 +266,15 @@ class Authority:
         )
         return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
 
+    def signed(self, crl: x509.CertificateRevocationList) -> bool:
+        """Say whether the issuing CA signed this list."""
+        key = self.issuing.public_key()
+        return (
+            isinstance(key, ec.EllipticCurvePublicKey)
+            and crl.issuer == self.issuing.subject
+            and crl.is_signature_valid(key)
+        )
+
     def _signing_key(self) -> ec.EllipticCurvePrivateKey:
         if self._key is None:
             raise ConfigurationError("ca-locked", "the issuing key is not open", "give the CA passphrase")

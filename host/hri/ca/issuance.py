@@ -27,6 +27,7 @@ from hri.registry import (
     IssuanceState,
     LiveCertificate,
     Registry,
+    device_revoked,
 )
 
 GROUP = 64
@@ -77,6 +78,14 @@ class IssuedCertificate:
 
 
 Outcome = IssuedCertificate | HriError
+
+
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """A checked request, and the chip (serial number, hex) that is proved to hold its key."""
+
+    csr: CheckedCsr
+    chip: str | None
 
 
 @dataclass(slots=True)
@@ -140,11 +149,11 @@ class Issuer:
             raise StorageError("database-busy", "other processes issue for the same devices", "try again")
         return self._released(decision)
 
-    def _checked(self, requests: Sequence[IssueRequest]) -> list[CheckedCsr | HriError]:
+    def _checked(self, requests: Sequence[IssueRequest]) -> list[_Proved | HriError]:
         """Check what does not depend on other certificates, once, however often the decision is repeated."""
         numbers = frozenset(number for request in requests for number in request.evidence)
         evidence = self._registry.evidence_by_id(numbers)
-        results: list[CheckedCsr | HriError] = []
+        results: list[_Proved | HriError] = []
         for request in requests:
             try:
                 check_device_id(request.device_id)
@@ -155,44 +164,53 @@ class Issuer:
                         f"the request names {csr.subject_cn!r}, not the device {request.device_id!r}",
                         "make a request whose common name is the device id, or that has none",
                     )
-                self._check_attestation(request, csr, evidence)
-                results.append(csr)
+                results.append(_Proved(csr, self._attested_chip(request, csr, evidence)))
             except HriError as refusal:
                 results.append(refusal)
         return results
 
-    def _check_attestation(
+    def _attested_chip(
         self, request: IssueRequest, csr: CheckedCsr, evidence: dict[int, EvidenceRecord]
-    ) -> None:
+    ) -> str | None:
+        """Return the serial number of the chip that is proved to hold the key, None where none need be."""
         if not self._require_attestation or request.unattested:
-            return
+            return None
         mine = [evidence[number] for number in request.evidence if number in evidence]
         accepted = [item for item in mine if item.verdict.get("trusted") is True]
-        born = any(item.kind == "birth" and item.public_key == csr.public_bytes for item in accepted)
-        bound = any(
-            item.kind == "state" and item.public_key == csr.public_bytes and item.csr_sha256 == csr.sha256
+        born = {
+            item.element_serial
             for item in accepted
-        )
+            if item.kind == "birth" and item.public_key == csr.public_bytes
+        }
+        bound = {
+            item.element_serial
+            for item in accepted
+            if item.kind == "state"
+            and (item.public_key, item.csr_sha256, item.device_id)
+            == (csr.public_bytes, csr.sha256, request.device_id)
+        }
         if not born and any(item.kind == "birth" for item in accepted):
             raise _unattested("the evidence is of another key")
         if not born:
             raise _unattested("no evidence that the key was born in a chip")
-        if not bound:
-            raise _unattested("no evidence of the chip's state for this very request")
+        if not born & bound:
+            raise _unattested("no evidence of the chip's state for this very request and device")
+        return min(born & bound)
 
     def _decide(
         self,
         requests: Sequence[IssueRequest],
-        checked: Sequence[CheckedCsr | HriError],
+        checked: Sequence[_Proved | HriError],
         state: dict[str, IssuanceState],
         now: datetime,
     ) -> _Decision:
         decision = _Decision()
         new: dict[str, tuple[CheckedCsr, CertificateRecord]] = {}
-        for request, csr in zip(requests, checked, strict=True):
-            if isinstance(csr, HriError):
-                decision.outcomes.append(csr)
+        for request, proved in zip(requests, checked, strict=True):
+            if isinstance(proved, HriError):
+                decision.outcomes.append(proved)
                 continue
+            csr = proved.csr
             try:
                 sibling = new.get(request.device_id)
                 if sibling is not None:
@@ -201,7 +219,7 @@ class Issuer:
                         raise _live(request.device_id, "another request in this batch")
                     decision.outcomes.append(sibling[1])
                     continue
-                found = self._applicable(request, csr, state.get(request.device_id), now)
+                found = self._applicable(request, proved, state.get(request.device_id), now)
                 if isinstance(found, int):
                     decision.outcomes.append(found)
                     continue
@@ -217,7 +235,7 @@ class Issuer:
         return decision
 
     def _applicable(
-        self, request: IssueRequest, csr: CheckedCsr, state: IssuanceState | None, now: datetime
+        self, request: IssueRequest, proved: _Proved, state: IssuanceState | None, now: datetime
     ) -> int | tuple[int | None, list[int]]:
         """Return the recorded certificate's serial number, or what a new one replaces and retires."""
         if state is None:
@@ -227,17 +245,15 @@ class Issuer:
                 "provision it with `hri provision`, which registers it",
             )
         if state.status == "revoked":
-            raise PolicyRefusal(
-                "device-revoked",
-                f"the device {request.device_id} is revoked and gets no certificate again",
-                "give a new chip a new device id",
-            )
+            raise device_revoked(request.device_id)
+        if proved.chip is not None and proved.chip != state.element_serial:
+            raise _unattested("the evidence is of another chip than the device's")
         # A certificate that ends this second is of no use to anybody.
         moment = int(now.timestamp()) * 1_000_000
         fresh = [item for item in state.live if item.not_after > moment]
         active = next((item for item in state.live if item.state == "active"), None)
         for item in fresh:
-            if _answers(item, csr, request.replaces):
+            if _answers(item, proved.csr, request.replaces):
                 return int(item.serial_number, 16)
         pending = next((item for item in fresh if item.state == "issued"), None)
         if pending is not None:

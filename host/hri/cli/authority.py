@@ -11,11 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.ca import crl
 from hri.ca.authority import Authority
-from hri.ca.files import disk_errors, read_input
+from hri.ca.files import read_input
 from hri.cli.state import State, state_of
 from hri.context import Context, utc_now
-from hri.errors import ConfigurationError, StorageError
+from hri.errors import ConfigurationError
 from hri.home import PassphraseName
 from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
@@ -148,14 +149,12 @@ def _new_passphrase(state: State, name: PassphraseName) -> bytes:
 
 
 def _current_crl(state: State) -> x509.CertificateRevocationList:
-    try:
-        with disk_errors(state.home.crl_path()):
-            crl = x509.load_der_x509_crl(state.home.crl_path().read_bytes())
-        if crl.next_update_utc is not None and utc_now() < crl.next_update_utc:
-            return crl
-    except (StorageError, ValueError):
-        # Missing or damaged: it is only a copy of what the registry says, and is made again.
-        state.output.note("the published revocation list cannot be read and is made anew")
+    with state.home.context(unlocked=False) as opened:
+        published = crl.published(opened.authority, opened.registry, state.home.crl_path(), now=opened.now())
+    if published is not None:
+        return published
+    # It is only a copy of what the registry says, and is made again.
+    state.output.note("the published revocation list is missing, damaged or out of date and is made anew")
     with state.context(unlocked=True) as opened:
         return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,6 +19,7 @@ from hri.errors import HriError
 from hri.steps import OnStep, StepEvent
 from hri.verify.decision import Decision
 
+_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NO_WORDS: Mapping[str, str] = {}
 
 
@@ -35,7 +38,7 @@ class Output:
             self.json(document)
         else:
             for line in words:
-                self.out.print(line, markup=False)
+                self.out.print(printable(line), markup=False)
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Print one JSON document on one line."""
@@ -49,7 +52,7 @@ class Output:
     def note(self, text: str) -> None:
         """Say something on standard error; with --json nothing but errors goes there."""
         if not self.as_json:
-            self.err.print(text, markup=False)
+            self.err.print(printable(text), markup=False)
 
     def warning(self, text: str) -> None:
         """Warn on standard error."""
@@ -59,7 +62,7 @@ class Output:
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; nothing in it is ever cut off."""
         if not self.out.is_terminal:
-            lines = [tuple(headings), *(tuple(row) for row in rows)]
+            lines = [tuple(headings), *(tuple(printable(cell) for cell in row) for row in rows)]
             widths = [max(len(line[at]) for line in lines) for at in range(len(headings))]
             for line in lines:
                 cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -89,7 +92,7 @@ class Output:
             verdict = "[green]trusted[/green]" if decision else "[red]not trusted[/red]"
             self.out.print(f"{verdict}  {_escaped(subject)}")
             for reason in decision.reasons:
-                self.out.print(f"  {reason.code.value}: {reason.detail}", markup=False)
+                self.out.print(printable(f"  {reason.code.value}: {reason.detail}"), markup=False)
         return 0 if decision else 1
 
     @contextmanager
@@ -140,5 +143,13 @@ def _silent(_event: StepEvent) -> None:
     return
 
 
+def printable(text: str) -> str:
+    """Return text, which a device may have written, without what would command a terminal.
+
+    Control characters (but new lines and tabs) and marks of writing direction are shown as escapes.
+    """
+    return _COMMANDING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
 def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+    return escape(printable(text))

@@ -302,7 +302,7 @@ def _element_info(op: str, result: Mapping[str, Any]) -> ElementInfo:
         _field(op, result, "config_locked", bool),
         _field(op, result, "data_locked", bool),
         _field(op, result, "slots_locked", int),
-        bytes(result.get("config", b"")),
+        _field(op, result, "config", bytes) if "config" in result else b"",
     )
 
 

@@ -22,6 +22,12 @@ _REPL_SIGNS = re.compile(rb">>> |raw REPL; CTRL-B|MicroPython v\d|CircuitPython 
 _BOOT_SIGNS = re.compile(rb"soft reboot|MicroPython v\d|CircuitPython \d|hri_device \d")
 # Ctrl-C and Ctrl-D: a `hello` without them disturbs neither a booting board nor a program at the REPL.
 _REPL_KEYS = frozenset(b"\x03\x04")
+# Answers are maps in a list, and the deepest member is a list of strings.
+_MAX_DEPTH = 8
+# RFC 8949 section 3.1.
+_MAJOR_STRINGS = (2, 3)
+_MAJOR_TAG = 6
+_ARGUMENT_FOLLOWS = 24
 # These keep the chip, or the interpreter, at work for many commands on end.
 _SLOW_OPS = frozenset({"chip.write_config", "chip.lock_data", "key.birth", "key.state"})
 
@@ -294,7 +300,11 @@ def _result(frame: Frame, op: str) -> dict[str, Any]:
             "put the hri_device that belongs to this version of hri on the board",
         )
     try:
-        answer = cbor2.loads(frame.body)
+        if _tagged(frame.body):
+            raise _malformed(op)
+        answer = cbor2.loads(
+            frame.body, max_depth=_MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False
+        )
     # cbor2 passes on what the values inside raise, whatever that is: to the host it is one bad answer.
     except Exception as error:
         raise _malformed(op) from error
@@ -312,6 +322,26 @@ def _result(frame: Frame, op: str) -> dict[str, Any]:
             )
         case _:
             raise _malformed(op)
+
+
+def _tagged(body: bytes) -> bool:
+    """Say whether there is a tag (RFC 8949 section 3.4) in definite-length CBOR; the protocol has none.
+
+    Shared references are tags: with them two hundred bytes stand for as many megabytes of text.
+    """
+    at = 0
+    while at < len(body):
+        major, argument = body[at] >> 5, body[at] & 31
+        at += 1
+        if major == _MAJOR_TAG:
+            return True
+        if argument >= _ARGUMENT_FOLLOWS:
+            size = 1 << argument - _ARGUMENT_FOLLOWS
+            argument = int.from_bytes(body[at : at + size])
+            at += size
+        if major in _MAJOR_STRINGS:
+            at += argument
+    return False
 
 
 def _typed(value: object, kind: type[_T]) -> _T | None:

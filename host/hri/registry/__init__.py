@@ -11,6 +11,7 @@ from hri.registry.certificates import (
     ConcurrentIssuance,
     IssuanceState,
     LiveCertificate,
+    device_revoked,
     revocation_reason,
 )
 from hri.registry.challenges import Challenges
@@ -60,6 +61,7 @@ __all__ = [
     "LiveCertificate",
     "Registry",
     "RevokedEntry",
+    "device_revoked",
     "registry_location",
     "revocation_reason",
 ]

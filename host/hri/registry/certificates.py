@@ -45,9 +45,10 @@ class LiveCertificate:
 
 @dataclass(frozen=True, slots=True)
 class IssuanceState:
-    """A device's status, and its certificates that are issued or active."""
+    """A device's status, its chip (serial number, hex) and its certificates that are issued or active."""
 
     status: str
+    element_serial: str | None
     live: tuple[LiveCertificate, ...]
 
 
@@ -56,6 +57,7 @@ _ISSUANCE = (
     select(
         device.c.device_id,
         device.c.status,
+        device.c.element_serial,
         certificate.c.serial_number,
         certificate.c.state,
         certificate.c.public_key_sha256,
@@ -145,8 +147,8 @@ class Certificates(Database):
 
         Doing it again changes nothing.
 
-        Raises PolicyRefusal where the certificate is unknown or has ended, or where the device has another
-        active certificate that this one does not replace.
+        Raises PolicyRefusal where the certificate has ended, its device is revoked, or has another active
+        certificate that this one does not replace; ConfigurationError where the certificate is unknown.
         """
         key = _key(serial_number)
         with self._write() as connection:
@@ -159,6 +161,9 @@ class Certificates(Database):
                     f"the certificate {key} is {row.state} and cannot become active",
                     "issue a new one with `hri renew` or `hri provision`",
                 )
+            of_device = select(device.c.status).where(device.c.device_id == row.device_id).with_for_update()
+            if connection.execute(of_device).scalar_one() == "revoked":
+                raise device_revoked(row.device_id)
             _supersede(connection, row, to_micros(now))
             new_slot = row.slot if slot is None else slot
             mine = certificate.c.serial_number == key
@@ -166,8 +171,7 @@ class Certificates(Database):
             values: dict[str, Any] = {"status": "active"}
             if new_slot is not None:
                 values["slot"] = new_slot
-            known = (device.c.device_id == row.device_id) & (device.c.status != "revoked")
-            connection.execute(update(device).where(known).values(values))
+            connection.execute(update(device).where(device.c.device_id == row.device_id).values(values))
             return _record(_get(connection, key))
 
     def revoke(self, target: int | str, reason: str, now: datetime) -> tuple[CertificateRecord, ...]:
@@ -222,6 +226,12 @@ class Certificates(Database):
                 for serial, at, reason in connection.execute(query)
             ]
 
+    def crl_number(self) -> int:
+        """Return the number of the newest revocation list, 0 where there was none."""
+        with self._read() as connection:
+            found = connection.execute(select(counter.c.value).where(counter.c.name == "crl")).scalar()
+        return int(found or 0)
+
     def next_crl_number(self) -> int:
         """Return a number larger than every one before (RFC 5280 section 5.2.3)."""
         mine = counter.c.name == "crl"
@@ -236,6 +246,15 @@ class Certificates(Database):
                 # Another process took the first number; take the next.
                 continue
         raise AssertionError("the counter exists after a failed insert")
+
+
+def device_revoked(device_id: str) -> PolicyRefusal:
+    """Return what is said of a certificate for a device that is revoked."""
+    return PolicyRefusal(
+        "device-revoked",
+        f"the device {device_id} is revoked and gets no certificate again",
+        "give a new chip a new device id",
+    )
 
 
 def revocation_reason(reason: str) -> str:
@@ -283,12 +302,15 @@ def _unknown(what: str) -> ConfigurationError:
 
 
 def _issuance_state(connection: Connection, device_ids: list[str]) -> dict[str, IssuanceState]:
-    found: dict[str, tuple[str, list[LiveCertificate]]] = {}
-    for device_id, status, serial_number, *rest in connection.execute(_ISSUANCE, {"ids": device_ids}):
-        live = found.setdefault(device_id, (status, []))[1]
+    found: dict[str, tuple[str, str | None, list[LiveCertificate]]] = {}
+    for device_id, status, chip, serial_number, *rest in connection.execute(_ISSUANCE, {"ids": device_ids}):
+        live = found.setdefault(device_id, (status, chip, []))[2]
         if serial_number is not None:
             live.append(LiveCertificate(serial_number, *rest))
-    return {device_id: IssuanceState(status, tuple(live)) for device_id, (status, live) in found.items()}
+    return {
+        device_id: IssuanceState(status, chip, tuple(live))
+        for device_id, (status, chip, live) in found.items()
+    }
 
 
 def _key(serial_number: int) -> str:

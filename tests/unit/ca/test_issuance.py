@@ -311,6 +311,7 @@ class TestAttestation:
     ) -> int:
         point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
         values = {
+            "device_id": "dev-1",
             "element_serial": "0123ab",
             "cose": b"evidence",
             "challenge": bytes(32),
@@ -362,6 +363,23 @@ class TestAttestation:
         request = IssueRequest(plain.csr_der, "dev-1", plain.profile, numbers.get(missing, (birth, state)))
 
         assert _refusal(lambda: strict.issue(request, now)) == "unattested"
+
+    def test_evidence_of_one_device_buys_nothing_for_another(
+        self, strict: Issuer, registry: Registry, make_csr: MakeCsr, profile: Profile, key: Any, now: datetime
+    ) -> None:
+        csr_der = make_csr(key, None)
+        csr_sha256 = hashlib.sha256(csr_der).digest()
+        birth = self._evidence(registry, now, "birth", key)
+        state = self._evidence(registry, now, "state", key, csr_sha256=csr_sha256)
+        forged = self._evidence(registry, now, "state", key, csr_sha256=csr_sha256, device_id="dev-2")
+        moved = self._evidence(
+            registry, now, "state", key, csr_sha256=csr_sha256, device_id="dev-2", element_serial="0123cd"
+        )
+
+        for numbers in ((birth, state), (birth, forged), (birth, moved)):
+            request = IssueRequest(csr_der, "dev-2", profile, numbers)
+            assert _refusal(lambda request=request: strict.issue(request, now)) == "unattested"
+        assert strict.issue(IssueRequest(csr_der, "dev-1", profile, (birth, state)), now)
 
     def test_the_operators_reason_stands_in_and_stays_on_record(
         self, strict: Issuer, registry: Registry, request_for: Make, key: Any, now: datetime

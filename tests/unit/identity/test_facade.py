@@ -25,7 +25,7 @@ from hri import (
     SecureElementManager,
     SecureElementType,
 )
-from hri.errors import ConfigurationError, PolicyRefusal
+from hri.errors import ConfigurationError, PolicyRefusal, StorageError
 from hri.personalisation import LockRequired
 from hri.verify.decision import ReasonCode
 from unit.provision.served_board import served
@@ -268,6 +268,22 @@ def test_a_bare_public_key_gets_a_certificate_that_says_so_on_record(ca):
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc < timedelta(days=31)
     assert ca.registry.live_certificate("soft-1").unattested
     assert x509.load_pem_x509_certificate(ca.create_certificate(request)) == certificate
+
+
+def test_a_revocation_while_a_certificate_is_made_wins(ca, monkeypatch):
+    build = ca.authority.build
+
+    def revoked_meanwhile(*arguments, **named):
+        ca.revoke_certificate("soft-1")
+        return build(*arguments, **named)
+
+    monkeypatch.setattr(ca.authority, "build", revoked_meanwhile)
+
+    with pytest.raises(StorageError, match="another process changes"):
+        ca.create_certificate(CertificateRequest("soft-1", pem(software_key())))
+
+    assert ca.registry.device("soft-1").status == "revoked"
+    assert ca.registry.certificates("soft-1") == ()
 
 
 def test_a_second_key_for_a_live_device_is_refused(ca):

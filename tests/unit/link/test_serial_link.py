@@ -192,8 +192,31 @@ def test_another_protocol_version_is_refused():
         SerialLink.open(device.port, deadlines=SOON)
 
 
+# Tag 28 marks a value and tag 29 repeats it, here twice a level: 2**60 strings in a hundred bytes.
+BOMB = (
+    b"\x82\x00\xa1\x61x"
+    + b"\xd8\x1c\x82" * 6
+    + b"\x61y"
+    + b"".join(b"\xd8\x1d%c" % n for n in range(5, -1, -1))
+)
+
+
 @pytest.mark.parametrize(
-    "answer", [[2, {}], [0], {"a": 1}, [0, {1: 2}], [1, {"code": 5}], b"\xff\xff", cbor2.dumps([0, {}])[:-1]]
+    "answer",
+    [
+        [2, {}],
+        [0],
+        {"a": 1},
+        [0, {1: 2}],
+        [1, {"code": 5}],
+        b"\xff\xff",
+        cbor2.dumps([0, {}])[:-1],
+        BOMB,
+        [0, {"a": "x" * 300, "b": cbor2.CBORTag(37, bytes(16))}],
+        b"\x9f\x00\xa0\xff",
+        b"\x82\x00\xa2\x61a\x00\x61a\x01",
+        b"\x82\x00\xa1\x61a" + b"\x81" * 200 + b"\x00",
+    ],
 )
 def test_an_answer_of_another_shape_is_refused(answer):
     with (

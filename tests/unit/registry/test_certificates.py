@@ -134,6 +134,19 @@ def test_activation_of_a_stranger_is_refused(registry: Registry, record: Record,
     assert _states(registry) == {5: "active", 6: "issued"}
 
 
+def test_nothing_of_a_revoked_device_becomes_active(
+    registry: Registry, record: Record, now: datetime
+) -> None:
+    registry.revoke("dev-1", "keyCompromise", now)
+    record(5)
+
+    with pytest.raises(HriError) as refused:
+        registry.activate(5, now)
+
+    assert refused.value.code == "device-revoked"
+    assert _states(registry) == {5: "issued"}
+
+
 @pytest.mark.parametrize(("serial", "code"), [(5, "certificate-ended"), (7, "not-found")])
 def test_what_ended_or_never_was_cannot_become_active(
     registry: Registry, record: Record, now: datetime, serial: int, code: str
