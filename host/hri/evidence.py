@@ -93,7 +93,8 @@ def obtain_birth(
         challenge=challenge,
         verifier=context.verifier,
         verdict=_verdict(appraisal, bound_device_id=device_id, slot=slot),
-        public_key=board.public_key(slot),
+        # What the chip signed; the board's word only where nothing was proved.
+        public_key=appraisal.claims.public_key if appraisal.claims else board.public_key(slot),
         now=context.now(),
     )
     return RecordedEvidence(number, appraisal)

@@ -10,6 +10,7 @@ from hri.ca.device_id import check_device_id
 from hri.ca.issuance import IssuedCertificate, IssueRequest
 from hri.context import Context
 from hri.errors import ConfigurationError, PolicyRefusal
+from hri.evidence import reappraise_birth
 from hri.registry import Device
 from hri.serial_numbers import serial_text
 
@@ -71,7 +72,10 @@ def _on_record(context: Context, device_id: str, public_key: bytes, evidence: by
             "this evidence is not on record here as the answer to a challenge of this authority",
             "provision the board with `hri provision`, or give --unattested with a reason",
         )
-    return (*(item.id for item in records if item.kind == "birth"), *states)
+    # By the rules of today: what was accepted once may be so no longer.
+    births = [item for item in records if item.kind == "birth"]
+    accepted = [item.id for item in births if reappraise_birth(context, item).claims is not None]
+    return (*accepted, *states)
 
 
 def _der(request: bytes) -> bytes:

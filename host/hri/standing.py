@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from hri.registry import Registry
 from hri.serial_numbers import serial_text
+from hri.verify.cose import MalformedError
 from hri.verify.decision import Reason, ReasonCode
+from hri.verify.leaf import load_certificate
 
 
 def standing_reasons(registry: Registry, certificate_der: bytes) -> tuple[Reason, ...]:
@@ -16,9 +16,12 @@ def standing_reasons(registry: Registry, certificate_der: bytes) -> tuple[Reason
     as `revocation-unknown`. Bytes that are no certificate are left to path validation to refuse.
     """
     try:
-        serial_number = x509.load_der_x509_certificate(certificate_der).serial_number
-    except ValueError:
+        serial_number = load_certificate(certificate_der).serial_number
+    except MalformedError:
         return ()
+    if serial_number <= 0:
+        # No certificate of ours, and none that the registry could find (RFC 5280 section 4.1.2.2).
+        return (Reason(ReasonCode.REVOCATION_UNKNOWN, "its serial number is not a positive one"),)
     record = registry.certificate(serial_number)
     if record is None or record.der != certificate_der:
         return (

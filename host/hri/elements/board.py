@@ -291,6 +291,14 @@ class BoardElement:
         nonce = _field("authorisation.nonce", result, "nonce", bytes, 32)
         stored = self.readable_certificate()
         device_id = stored.device_id if stored else self.chip_info().serial_number.hex()
+        # Name and nonce are the board's word, and `certificate.store` names no chip: a board that passes on
+        # another's would have the operator sign for that one.
+        if op == "certificate.store" and device_id != args["device_id"]:
+            raise ProtocolMismatch(
+                "another-device",
+                f"the board of {args['device_id']!r} says that it is {device_id!r}",
+                "do not use this board before you know why",
+            )
         return self._authorise(device_id, nonce, op, args)
 
 

@@ -51,8 +51,9 @@ class RevocationList:
         """
         try:
             crl = x509.load_der_x509_crl(der)
-            extensions = list(crl.extensions)
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+            # These are read lazily; reading them here means that nothing can fail later on.
+            extensions, _ = list(crl.extensions), crl.issuer
+        except Exception as error:
             raise MalformedError(f"not a CRL: {error}") from error
         # An extension that is critical and not understood may narrow the list, a delta holds only changes.
         if any(extension.critical and extension.oid not in _UNDERSTOOD for extension in extensions):

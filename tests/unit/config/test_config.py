@@ -233,6 +233,8 @@ def test_other_sections_of_the_file_are_warned_about(tmp_path: Path) -> None:
         ("identity: 3", "no section `identity`"),
         ("identity: {", "is not YAML, line"),
         ("identity: {verifier: a, verifier: b}", "given twice"),
+        ("identity: &a {verifier: a}\nsecurity: *a", "line 2: aliases are not taken"),
+        ("identity: &a [*a]", "aliases are not taken"),
         ("identity: !!python/object/apply:os.getcwd []", "is not YAML"),
         ("identity: " + "[" * 5000, "is not YAML"),
         ("#" * (1 << 20) + "\nidentity: {}", "more than"),

@@ -192,7 +192,7 @@ def test_another_protocol_version_is_refused():
         SerialLink.open(device.port, deadlines=SOON)
 
 
-# Tag 28 marks a value and tag 29 repeats it, here twice a level: 2**60 strings in a hundred bytes.
+# Tag 28 marks a value that tag 29 repeats (shared references), so that little stands for much.
 BOMB = (
     b"\x82\x00\xa1\x61x"
     + b"\xd8\x1c\x82" * 6

@@ -10,7 +10,8 @@ from hri import lifecycle
 from hri.authentication import attest, authenticate, check_answer
 from hri.elements.board import BoardElement, IdentityAnswer
 from hri.errors import ConfigurationError, PolicyRefusal
-from hri.link import DeviceRefused
+from hri.link import DeviceRefused, ProtocolMismatch
+from hri.manual_issue import _on_record
 from hri.provision import provision
 from hri.verify.decision import ReasonCode
 from hri.verify.path import Purpose
@@ -47,6 +48,33 @@ def test_renewal_keeps_the_key_and_ends_the_old_certificate(board, connect, cont
     assert x509.load_der_x509_certificate(issued.der).public_key() == key.public_key()
     assert board.record["certificate"] == issued.der
     assert authenticate(connect(), context).trusted
+
+
+@pytest.mark.usefixtures("device")
+def test_an_order_for_one_device_is_not_signed_in_the_name_of_another(board, connect):
+    stored = connect().load_certificate()
+    board.record = {**board.record, "device_id": "victim"}
+
+    with pytest.raises(ProtocolMismatch, match="says that it is 'victim'"):
+        connect().store_certificate(stored)
+
+    assert board.record["device_id"] == "victim"
+
+
+@pytest.mark.usefixtures("device")
+def test_evidence_by_hand_is_judged_by_the_rules_of_today(context, registry):
+    records = registry.evidence(DEVICE)
+    birth = next(item for item in records if item.kind == "birth")
+    state = next(item for item in records if item.kind == "state")
+    strict = dataclasses.replace(
+        context,
+        config=context.config.model_copy(
+            update={"security": context.config.security.model_copy(update={"accept_first_seen": False})}
+        ),
+    )
+
+    assert _on_record(context, DEVICE, birth.public_key, state.cose) == (birth.id, state.id)
+    assert _on_record(strict, DEVICE, birth.public_key, state.cose) == (state.id,)
 
 
 @pytest.mark.usefixtures("device")
