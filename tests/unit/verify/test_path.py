@@ -261,6 +261,13 @@ def test_what_cannot_be_read_is_malformed(leaf: bytes, chain: tuple[bytes, ...])
 def test_our_own_files_damaged_is_an_error_and_no_decision() -> None:
     with pytest.raises(MalformedError):
         verify(Leaf(), crls=(b"\x30\x00",))
+    # Version 6 (RFC 5280 knows 2, written 1), and an issuer that is no name: both are read lazily.
+    version = CRL.replace(b"\x02\x01\x01", b"\x02\x01\x05", 1)
+    issuer = CRL.replace(b"\x06\x03\x55\x04", b"\x04\x03\x55\x04", 1)
+    assert CRL not in (version, issuer)
+    for damaged in (version, issuer):
+        with pytest.raises(MalformedError):
+            verify(Leaf(), crls=(damaged,))
     with pytest.raises(MalformedError):
         verify(Leaf(), anchors=(b"\x30\x00",))
 
