@@ -82,7 +82,7 @@ class SecureElementConfig(_Section):
         if self.address != 0x60:
             raise ValueError(
                 f"address 0x{self.address:02x} is not that of a chip with the hri-device profile, which "
-                "keeps 0x60 (0x35 and 0x36 belong to pre-provisioned variants, not supported in this version)"
+                "keeps 0x60 (0x35 and 0x36 are those of pre-provisioned chips, which `hri chip chain` reads)"
             )
         return self
 

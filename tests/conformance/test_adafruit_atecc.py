@@ -3,7 +3,7 @@
 Usable and used here: version, serial_number, locked, info, write_config, lock_all_zones, _random, gen_key,
 nonce, ecdsa_sign. Not used, because the client itself is at fault: CFG_TLS (219 bytes with stray 0x20s),
 counter (always counter 0), random (never reaches its range), sha_digest with bytes (raises), the CSR helper
-(malformed about once in 128). Not built in the virtual chip yet: counter, SHA, ECDH.
+(malformed about once in 128): `test_adafruit_faults.py` shows each beside our answer to it.
 
 The client's sleeps are turned into time on the chip's clock, so its fixed delays meet the chip's typical
 execution times and nothing depends on the load of this machine.
