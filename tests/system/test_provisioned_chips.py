@@ -47,11 +47,10 @@ def test_a_provisioned_chip_is_recognised_and_its_chain_holds(tmp_path: Path, na
         info = hri(tmp_path, "chip", "info", "--port", board.port)
         good = hri(tmp_path, "chip", "chain", "--port", board.port, "--roots", str(tmp_path / "root.pem"))
         foreign = hri(tmp_path, "chip", "chain", "--port", board.port, "--roots", str(tmp_path / "other.pem"))
-    assert json.loads(info.stdout)["known_as"] == {
-        "profile": known,
-        "title": json.loads(info.stdout)["known_as"]["title"],
-        "differing": [],
-    }
+    recognised = json.loads(info.stdout)["known_as"]
+    assert (recognised["profile"], recognised["kind"]) == (known, "provisioned")
+    assert recognised["differing"] == []
+    assert recognised["words"] == f"{recognised['title']}, provisioned by its maker"
     assert good.returncode == 0, good.stdout + good.stderr
     assert json.loads(good.stdout)["trusted"] is True
     assert foreign.returncode == 1
