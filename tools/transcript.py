@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 TIMING = ROOT / "docs" / "timing.md"
 _PER_COMMAND = "command."
+_PER_FEATURE = "firmware.feature."
 _DEADLINE_S = 300
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{16,}\b"), "<hex>"),
@@ -64,7 +65,7 @@ def bench_table(entries: dict[str, dict[str, object]]) -> str:
     """Return bench.json as the README's table."""
     lines = ["| measure | value | goal | ratio |", "|---|---:|---|---:|"]
     for name, entry in entries.items():
-        if name.startswith(_PER_COMMAND):
+        if name.startswith((_PER_COMMAND, _PER_FEATURE)):
             continue
         goal = "" if str(entry["goal"]).startswith("none") else entry["goal"]
         ratio = "" if entry["ratio"] is None else entry["ratio"]
@@ -86,6 +87,16 @@ def commands_table(entries: dict[str, dict[str, object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def features_table(entries: dict[str, dict[str, object]]) -> str:
+    """Return bench.json's measures of the files that a board may leave out as a table of docs/timing.md."""
+    features = dict.fromkeys(name.split(".")[2] for name in entries if name.startswith(_PER_FEATURE))
+    lines = ["| file | .mpy, bytes | RAM when imported, bytes |", "|---|---:|---:|"]
+    for feature in features:
+        mpy, ram = (entries[f"{_PER_FEATURE}{feature}.{what}"]["value"] for what in ("mpy", "ram"))
+        lines.append(f"| {feature} | {mpy:,} | {ram:,} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Update README and docs/timing.md from a demo's output and from bench.json, where there is one."""
     argparse.ArgumentParser(description=__doc__).parse_args()
@@ -94,7 +105,8 @@ def main() -> int:
     if measured.exists():
         entries = json.loads(measured.read_text())
         readme = with_section(readme, "bench", bench_table(entries))
-        TIMING.write_text(with_section(TIMING.read_text(), "commands", commands_table(entries)))
+        timing = with_section(TIMING.read_text(), "commands", commands_table(entries))
+        TIMING.write_text(with_section(timing, "features", features_table(entries)))
     README.write_text(readme)
     return 0
 
