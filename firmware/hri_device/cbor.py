@@ -33,7 +33,7 @@ def head(out, major, argument):
         size *= 2
         major += 1
     if size > 8:
-        raise ValueError("cbor: beyond 64 bits")
+        raise ValueError("cbor: over 64 bits")
     out.append(major + 24)
     out += argument.to_bytes(size, "big")
 
@@ -119,7 +119,7 @@ class _Reader:
             return str(self.take(argument), "utf-8")
         # Every item has at least one byte, so a count beyond what is left lies.
         if major > _MAP or depth == _MAX_DEPTH or argument > self.end - self.at:
-            raise ValueError("cbor: type, depth or count")
+            raise ValueError("cbor: tag, depth, count")
         if major == _ARRAY:
             return [self.item(depth + 1) for _ in range(argument)]
         return self.map(argument, depth + 1)
@@ -149,5 +149,5 @@ def decode(data):
     reader = _Reader(data)
     value = reader.item(0)
     if reader.at != reader.end:
-        raise ValueError("cbor: bytes after the item")
+        raise ValueError("cbor: trailing bytes")
     return value

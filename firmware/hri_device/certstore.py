@@ -32,13 +32,15 @@ class DamagedError(Exception):
 
 def decode(body, crc):
     """Return the Record encoded in `body`, whose CRC-32 is `crc` (4 bytes); DamagedError otherwise."""
-    # An empty file would pass: the CRC-32 of nothing is 0.
-    if not body or crc32(body) != int.from_bytes(crc, "big"):
-        raise DamagedError("record damaged")
-    fields = cbor.decode(body)
-    if fields[0] != _FORMAT:
-        raise DamagedError("record")
-    return Record(*fields[1:])
+    try:
+        if crc32(body) == int.from_bytes(crc, "big"):
+            fields = cbor.decode(body)
+            if fields[0] == _FORMAT:
+                return Record(*fields[1:])
+    # Another program's, or nothing at all, whose CRC-32 is 0. Not MemoryError: that says nothing of it.
+    except (LookupError, TypeError, ValueError):
+        pass
+    raise DamagedError("record damaged")
 
 
 class FileStore:

@@ -99,7 +99,7 @@ class Link:
             self._have = stream.read_into(self._chunk[:want])
             if self._have:
                 return
-        raise EOFError("stream closed")
+        raise EOFError
 
     def _copy(self):
         end = min(self._next + self._left, self._have)
@@ -122,7 +122,12 @@ class Link:
             return
         if size > len(self._frame):
             # A new buffer, not a longer one: a view of the old one may be in use.
-            longer = bytearray(min(max(size, 2 * len(self._frame)), _INNER_LIMIT))
+            try:
+                longer = bytearray(min(max(size, 2 * len(self._frame)), _INNER_LIMIT))
+            except MemoryError:
+                # What does not fit here is as good as overlong: the service goes on without it.
+                self._size = _INNER_LIMIT + 1
+                return
             longer[: self._size] = memoryview(self._frame)[: self._size]
             self._frame = longer
         self._frame[self._size : size] = part

@@ -4,9 +4,10 @@ import errno
 import io
 import os
 import types
+import zlib
 
 import pytest
-from hri_device import certstore
+from hri_device import cbor, certstore
 from hri_device.certstore import DamagedError, FileStore, Record
 from hri_device.chipstore import ChipStore
 from hri_device.errors import CommandError
@@ -161,6 +162,32 @@ def test_damage_at_any_byte_is_noticed(store):
 def test_a_truncated_record_is_noticed(store, size):
     store.save(SMALL)
     os.truncate(store._file, size)
+    with pytest.raises(DamagedError):
+        store.load()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        7,
+        None,
+        True,
+        "text",
+        b"bytes",
+        [],
+        [1],
+        [1, "d", 0, b"c"],
+        [1, *"abcde"],
+        [2, "d", 0, b"c", []],
+        {},
+        {0: 1},
+    ],
+)
+def test_a_whole_record_of_another_shape_is_damaged(store, value):
+    store.save(SMALL)
+    body = cbor.encode(value)
+    with open(store._file, "wb") as file:
+        file.write(body + zlib.crc32(body).to_bytes(4, "big"))
     with pytest.raises(DamagedError):
         store.load()
 

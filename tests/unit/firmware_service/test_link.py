@@ -83,6 +83,18 @@ def test_a_frame_without_an_end_takes_no_more_than_4096_bytes():
     assert len(endpoint._frame) <= 4096
 
 
+def test_a_frame_for_which_there_is_no_memory_is_passed_over(monkeypatch):
+    def scarce(size):
+        if size > 1024:
+            raise MemoryError
+        return bytearray(size)
+
+    endpoint = Link(MemoryStream([_frame(7, bytes(3000)), HELLO]))
+    monkeypatch.setattr(link, "bytearray", scarce, raising=False)
+    assert endpoint.receive()[0] == 1
+    assert len(endpoint._frame) <= 1024
+
+
 def test_the_buffer_shrinks_again_after_a_long_frame():
     endpoint = Link(MemoryStream([_frame(1, bytes(4000)), HELLO]))
     assert len(endpoint.receive()[1]) == 4000
