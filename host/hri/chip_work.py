@@ -63,8 +63,8 @@ def _act(
             f"{confirm!r} is not the serial number of this chip, {serial}: nothing was done",
             "give the serial number of the chip that you mean",
         )
-    with element_lease(context, info.serial_number, "hri chip"):
-        steps = Steps(_silent, context.monotonic)
+    steps = Steps(_silent, context.monotonic)
+    with element_lease(context, info.serial_number, "hri chip", steps):
         work = Personalisation(board, context, steps, lock=True, profile=profile)
         work.refuse_foreign(info)
         act(work, info)

@@ -152,7 +152,7 @@ class SecureElementManager:
             steps = Steps(_silent, context.monotonic)
             info = provision.inspect_element(board, board.hello())
             lock = _may_lock(info.serial_number)
-            with provision.element_lease(context, info.serial_number, "generate_key_pair"):
+            with provision.element_lease(context, info.serial_number, "generate_key_pair", steps):
                 device, identity = provision.make_permanent(
                     board, context, info, steps, device_id=key_id, lock=lock
                 )

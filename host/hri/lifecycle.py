@@ -52,7 +52,7 @@ def renew(
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "renew"):
+    with element_lease(context, info.serial_number, "renew", steps):
         slot = active.slot if active.slot is not None else context.chip_profile.identity_slot
         identity = _identity_in(board, context, info, slot)
         pending = _pending(context, device_id)
@@ -76,7 +76,7 @@ def rotate(
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "rotate"):
+    with element_lease(context, info.serial_number, "rotate", steps):
         pending = _pending(context, device_id)
         if pending is not None and pending.slot is not None and pending.slot != active.slot:
             # An earlier rotation was cut off after its certificate was issued: that one is completed.

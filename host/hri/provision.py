@@ -7,8 +7,8 @@ chip's half and `hri.enrolment` for the certificate's.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ from hri.enrolment import enrol
 from hri.errors import DeviceError, PolicyRefusal
 from hri.evidence import recorded_birth
 from hri.personalisation import Identity, Personalisation, register
-from hri.registry import Device, Lease
+from hri.registry import Device
 from hri.serial_numbers import serial_text
 from hri.steps import OnStep, StepEvent, Steps, StepTime
 
@@ -95,7 +95,7 @@ def provision(
     with steps.step("inspect"):
         info = inspect_element(board, hello)
     device_id = _named_by_template(context, info, device_id)
-    with element_lease(context, info.serial_number, "provision"):
+    with element_lease(context, info.serial_number, "provision", steps):
         return _provision(board, context, info, steps, device_id=device_id, lock=lock)
 
 
@@ -122,12 +122,21 @@ def _named_by_template(context: Context, info: ElementInfo, device_id: str | Non
     return name
 
 
-def element_lease(context: Context, serial: bytes, what: str) -> AbstractContextManager[Lease]:
-    """Return the right to work on one chip; PolicyRefusal `lease-held` on entering if another has it."""
+@contextmanager
+def element_lease(context: Context, serial: bytes, what: str, steps: Steps) -> Iterator[None]:
+    """Hold the right to work on one chip, renewed before each of `steps`.
+
+    Raises PolicyRefusal: `lease-held` on entering where another has it, `lease-lost` before a step where this
+    process was held up for so long that another took over.
+    """
     # A step that began in time may end late; nobody else should begin before it does.
     ttl = timedelta(seconds=2 * context.config.provisioning.enrollment_timeout)
     owner = f"{what} on {context.station}, process {os.getpid()}"
-    return context.registry.lease(f"element:{serial.hex()}", owner, ttl, now=context.now())
+    with (
+        context.registry.lease(f"element:{serial.hex()}", owner, ttl, now=context.now()) as held,
+        steps.renewing(lambda: context.registry.renew_lease(held, ttl, context.now())),
+    ):
+        yield
 
 
 def _provision(

@@ -42,7 +42,17 @@ class Steps:
         self._monotonic = monotonic
         self._timeout = timeout
         self._end = None if timeout is None else monotonic() + timeout
+        self._renew: Callable[[], object] | None = None
         self.done: list[StepTime] = []
+
+    @contextmanager
+    def renewing(self, renew: Callable[[], object]) -> Iterator[None]:
+        """Call `renew` before every step in the block; what it raises keeps the step from beginning."""
+        self._renew = renew
+        try:
+            yield
+        finally:
+            self._renew = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -54,6 +64,8 @@ class Steps:
                 f"the {self._timeout:g} s of provisioning.enrollment_timeout were over before `{name}`",
                 "run the same command again: it goes on where this one stopped",
             )
+        if self._renew is not None:
+            self._renew()
         self._on_step(StepEvent(name, "begun"))
         phase: Phase = "failed"
         try:

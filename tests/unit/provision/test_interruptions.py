@@ -15,6 +15,7 @@ from unit.provision.soft_board import CableCut, SoftBoard
 REQUESTS = 35
 WRITES = (
     "lease",
+    "renew_lease",
     "record_endorsement",
     "new_challenge",
     "consume_challenge",

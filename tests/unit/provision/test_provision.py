@@ -1,8 +1,10 @@
 """What provisioning does to a chip that is blank, half done, done, or somebody else's."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -12,8 +14,9 @@ from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, DeviceError, PolicyRefusal
 from hri.link import DeviceRefused
 from hri.personalisation import LockRequired
-from hri.provision import STEPS, provision
+from hri.provision import STEPS, element_lease, provision
 from hri.registration import register_device
+from hri.steps import Steps
 from unit.provision.soft_board import SoftBoard
 
 
@@ -221,6 +224,24 @@ def test_two_provisioners_of_one_chip_are_told_of_each_other(board, connect, con
     provision(connect, context, lock=True)
 
     assert codes == ["lease-held"]
+
+
+def test_who_was_held_up_until_another_took_over_stops_before_the_next_step(board, connect, context):
+    times = [context.now()]
+    context = dataclasses.replace(context, now=lambda: times[-1])
+
+    def held_up(_number, op, when):
+        if (op, when) == ("chip.lock_config", "after"):
+            times.append(times[-1] + timedelta(hours=1))
+            stack.enter_context(element_lease(context, board.serial, "another", Steps(print, lambda: 0.0)))
+
+    board.cut = held_up
+
+    with contextlib.ExitStack() as stack, pytest.raises(PolicyRefusal) as refused:
+        provision(connect, context, lock=True)
+
+    assert refused.value.code == "lease-lost"
+    assert board.changes[-1] == "chip.lock_config"
 
 
 def test_forged_birth_evidence_is_refused_and_the_slot_stays_open(board, connect, context):
