@@ -152,6 +152,10 @@ class Certificates(Database):
         """
         key = _key(serial_number)
         with self._write() as connection:
+            # The device first, as everybody locks them, or two could wait for each other.
+            owner = select(certificate.c.device_id).where(certificate.c.serial_number == key)
+            mine = device.c.device_id == owner.scalar_subquery()
+            status = connection.execute(select(device.c.status).where(mine).with_for_update()).scalar()
             row = _get(connection, key)
             if row.state == "active":
                 return _record(row)
@@ -161,13 +165,12 @@ class Certificates(Database):
                     f"the certificate {key} is {row.state} and cannot become active",
                     "issue a new one with `hri renew` or `hri provision`",
                 )
-            of_device = select(device.c.status).where(device.c.device_id == row.device_id).with_for_update()
-            if connection.execute(of_device).scalar_one() == "revoked":
+            if status == "revoked":
                 raise device_revoked(row.device_id)
             _supersede(connection, row, to_micros(now))
             new_slot = row.slot if slot is None else slot
-            mine = certificate.c.serial_number == key
-            connection.execute(update(certificate).where(mine).values(state="active", slot=new_slot))
+            this = certificate.c.serial_number == key
+            connection.execute(update(certificate).where(this).values(state="active", slot=new_slot))
             values: dict[str, Any] = {"status": "active"}
             if new_slot is not None:
                 values["slot"] = new_slot
