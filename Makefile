@@ -11,11 +11,11 @@ demo: setup runtimes ## one device gets its identity and proves it, on virtual h
 	$(BIN)/hri demo
 
 test: setup runtimes ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --atecc-coverage $(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --atecc-coverage=$(COVERAGE) $(PYTEST_ARGS)
 	$(BIN)/python tools/atecc_coverage.py $(COVERAGE) --check
 
 coverage: setup runtimes ## docs/atecc-coverage.md, from the tests that cover the chip's commands
-	$(BIN)/python -m pytest -q --atecc-coverage $(COVERAGE) tests/unit/rig_atecc tests/unit/firmware_atecc tests/conformance
+	$(BIN)/python -m pytest -q --atecc-coverage=$(COVERAGE) tests/unit/rig_atecc tests/unit/firmware_atecc tests/conformance
 	$(BIN)/python tools/atecc_coverage.py $(COVERAGE)
 
 bench: setup runtimes ## measure; writes bench.json

@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--atecc-coverage",
         metavar="FILE",
         type=Path,
+        # With = between: apart, pytest takes a file that exists for the tests to run, and never comes here.
         help="write which commands and modes of the ATECC608 the passed tests covered",
     )
 
