@@ -113,7 +113,7 @@ def prompt(port: serial.Serial) -> None:
     read_until(port, lambda got: got.endswith(b">>> "))
     # That may have been the first of two prompts; nothing comes after the answer to this.
     port.write(b"'pro''mpt'\r")
-    read_until(port, lambda got: got.endswith(b"'prompt'\r\n>>> "))
+    read_until(port, lambda got: got.replace(b"\r", b"").endswith(b"\n'prompt'\n>>> "))
 
 
 def test_every_described_board_can_be_opened() -> None:
