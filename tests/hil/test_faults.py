@@ -26,7 +26,8 @@ DEVICE = "device-001"
 # Long enough for each board, short enough for a cut to be noticed soon.
 DEADLINES = {
     "unix": Deadlines(hello=0.4, recovery=1.5, request=0.7, slow_request=1.5),
-    "rpi_pico": Deadlines(hello=1.0, recovery=6.0, request=2.5, slow_request=6.0),
+    # Far above what it takes on an idle machine: a run that ends before its fault tests nothing.
+    "rpi_pico": Deadlines(hello=2.0, recovery=12.0, request=8.0, slow_request=15.0),
 }
 CUTS = [(step, phase) for step in STEPS for phase in ("begun", "done")]
 HARNESS = Path(__file__).with_name("provision_until.py")
@@ -145,7 +146,11 @@ def power_fails_at_transfer(bench: Bench, transfers: int) -> None:
         return real_start(address, read)
 
     bus.start = start
-    tell_clearly(bench)
+    for _ in range(3):
+        # A run that a busy machine ended sooner goes on where it stopped.
+        tell_clearly(bench)
+        if transfers <= 0:
+            break
     bus.start = real_start
     assert transfers <= 0
 
