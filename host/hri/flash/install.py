@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hri.errors import ConfigurationError, DeviceError, PolicyRefusal
-from hri.flash.onboard import Onboard
+from hri.flash.onboard import GROUP, Onboard
 from hri.flash.package import Entry, FlashPackage, Manifest, digest_of
 from hri.flash.repl import Repl
 
@@ -265,17 +265,23 @@ class Installer:
         there = current.manifest.files if current else {}
         sources = {entry.sha256: path for path, entry in there.items()}
         total, done, tally = sum(entry.size for entry in wanted.values()), 0, _Tally()
+        copies: list[tuple[str, str]] = []
         for path, entry in wanted.items():
             progress(path, done, total)
             if present.get(path) == entry.sha256:
                 tally.kept.append(path)
             elif current and entry.sha256 in sources:
-                self._board.copy(f"{_folder(current.name)}/{sources[entry.sha256]}", f"{folder}/{path}")
+                copies.append((f"{_folder(current.name)}/{sources[entry.sha256]}", f"{folder}/{path}"))
                 tally.copied.append(path)
             else:
                 self._board.write(f"{folder}/{path}", package.files[path])
                 tally.sent.append(path)
             done += entry.size
+            if len(copies) == GROUP:
+                self._board.copy(*copies)
+                copies.clear()
+        if copies:
+            self._board.copy(*copies)
         progress("", done, total)
         return tally
 
@@ -302,7 +308,7 @@ class Installer:
             return None
         kept = None
         if present is not None and present not in package.replaceable:
-            self._board.copy(_MAIN, _KEPT_MAIN)
+            self._board.copy((_MAIN, _KEPT_MAIN))
             kept = _KEPT_MAIN
         self._board.replace(_MAIN, package.loader)
         return kept

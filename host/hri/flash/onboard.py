@@ -13,8 +13,8 @@ from hri.flash.repl import Repl
 
 # As much as a script carries at once: as base64 it still fits the smallest heap twice.
 CHUNK = 1024
-# So that even an emulated board has something to say every few seconds.
-_HASHED_AT_ONCE = 8
+# Files that one script hashes or copies: even an emulated board then answers every few seconds.
+GROUP = 8
 
 # Sent once. Names begin with an underscore, as they share the prompt's namespace with a user's.
 _TOOLS = """
@@ -139,7 +139,7 @@ class Onboard:
     def digests(self, folder: str, paths: Iterable[str]) -> Mapping[str, str | None]:
         """Return the SHA-256 of each file below ``folder``, computed on the board; None for one not there."""
         found: dict[str, str | None] = {}
-        for group in _groups(paths, _HASHED_AT_ONCE):
+        for group in _groups(paths, GROUP):
             found |= self._ask(f"_digests({folder!r}, {group!r})")
         return found
 
@@ -163,9 +163,9 @@ class Onboard:
         """Rename ``source`` to ``target`` where only the first is there."""
         self._repl.run(f"if _stat({source!r}) and not _stat({target!r}): _rename({source!r}, {target!r})")
 
-    def copy(self, source: str, target: str) -> None:
-        """Copy a file on the board; nothing of it crosses the line."""
-        self._repl.run(f"_copy({source!r}, {target!r})")
+    def copy(self, *pairs: tuple[str, str]) -> None:
+        """Copy files on the board, each from the first to the second path of its pair."""
+        self._repl.run(f"for _pair in {pairs!r}: _copy(*_pair)")
 
     def replace(self, path: str, content: bytes, *, by: str | None = None) -> None:
         """Write a file beside ``path`` (as ``by``, else with `.new` behind it) and rename it onto ``path``.

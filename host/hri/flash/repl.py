@@ -87,6 +87,9 @@ class SerialRepl:
     def _close(self) -> None:
         with contextlib.suppress(OSError, serial.SerialException):
             self._transport.close()
+        # mpremote first touches the control lines, and leaves a port open whose board is gone.
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.serial.close()
 
     @contextlib.contextmanager
     def _explained(self, act: str) -> Iterator[None]:
