@@ -14,11 +14,14 @@ from hri.flash import FlashPackage, Installed, Installer, SerialRepl
 from hri.rig.boards import Board
 from hri.rig.firmware import device_package
 
-# How many places of the whole conversation are cut.
-UNIX_UPDATE_CUTS = 28
-UNIX_FIRST_CUTS = 10
-PICO_CUTS = 3
+# How many places of the whole conversation are cut: spread over it, and close together at its end, where the
+# new version becomes the current one.
+UNIX_UPDATE_CUTS, UNIX_UPDATE_LAST = 14, 14
+UNIX_FIRST_CUTS, UNIX_FIRST_LAST = 4, 4
+PICO_CUTS, PICO_LAST = 1, 2
 _NEVER = 1 << 30
+# The pointer, main.py and what is asked before each, in bytes from the host.
+_LAST_BYTES = 1200
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,11 @@ def damaged(board: Board) -> tuple[str, ...]:
         return Installer(repl).verify().damaged
 
 
-def places(total: int, count: int) -> list[int]:
-    """Return `count` places spread over `total` bytes, never at the same place of two chunks."""
-    return [total * (number + 1) // (count + 1) + 37 * number for number in range(count)]
+def place(number: int, total: int, spread: int, last: int) -> int:
+    """Return place `number` of `spread` over `total` bytes, and of `last` more over the last part of them."""
+    if number < spread:
+        return total * (number + 1) // (spread + 1)
+    return total - _LAST_BYTES * (number - spread + 1) // (last + 1)
 
 
 def test_a_blank_board_gets_the_package_and_starts_it(blank: Board, old: dict[str, FlashPackage]) -> None:
@@ -253,15 +258,15 @@ def first_bytes(old) -> int:
         return measured(board, old["unix"])
 
 
-@pytest.mark.parametrize("number", range(UNIX_UPDATE_CUTS))
+@pytest.mark.parametrize("number", range(UNIX_UPDATE_CUTS + UNIX_UPDATE_LAST))
 def test_an_update_that_is_cut_leaves_the_old_or_the_new(number, flash, old, new, update_bytes) -> None:
     board, _ = flash
-    cut_once(board, new["unix"], places(update_bytes - 800, UNIX_UPDATE_CUTS)[number])
+    cut_once(board, new["unix"], place(number, update_bytes, UNIX_UPDATE_CUTS, UNIX_UPDATE_LAST))
     assert hello(board)["package"] in (old["unix"].version, NEW)
     assert damaged(board) == ()
 
 
-@pytest.mark.parametrize("number", range(UNIX_FIRST_CUTS))
+@pytest.mark.parametrize("number", range(UNIX_FIRST_CUTS + UNIX_FIRST_LAST))
 def test_a_first_installation_that_is_cut_leaves_what_was_there_and_can_go_on(
     number, tmp_path, new, first_bytes
 ) -> None:
@@ -269,7 +274,7 @@ def test_a_first_installation_that_is_cut_leaves_what_was_there_and_can_go_on(
     folder = tmp_path / "flash"
     with open_bench("unix", device_package(), folder) as board:
         before = hello(board)["package"]
-        cut_once(board, new["unix"], places(first_bytes - 800, UNIX_FIRST_CUTS)[number])
+        cut_once(board, new["unix"], place(number, first_bytes, UNIX_FIRST_CUTS, UNIX_FIRST_LAST))
         assert hello(board)["package"] in (before, NEW)
         done = install(board, new["unix"])
         assert done.bytes_sent <= done.bytes_total
@@ -292,22 +297,43 @@ def pico_image(tmp_path_factory: pytest.TempPathFactory, old) -> Path:
     return image
 
 
-@pytest.mark.parametrize("number", range(PICO_CUTS))
+@pytest.fixture(scope="module")
+def pico_update(tmp_path_factory: pytest.TempPathFactory, pico_image, new) -> Iterator[dict]:
+    """What a whole update of a Pico, a look at it and the way back were like."""
+    flash = Path(shutil.copy(pico_image, tmp_path_factory.mktemp("update") / "flash"))
+    with open_bench("rpi_pico", {}, flash) as board:
+        cable = CutAfter(board, _NEVER)
+        done = install(board, new["rpi_pico"])
+        heard = cable.heard
+        updated = hello(board)["package"]
+        back = roll_back(board).version
+        yield {
+            "heard": heard,
+            "done": done,
+            "updated": updated,
+            "back": back,
+            "after": hello(board)["package"],
+        }
+
+
+@pytest.fixture(scope="module")
+def pico_update_bytes(pico_update) -> int:
+    return pico_update["heard"]
+
+
+def test_a_pico_is_updated_and_taken_back(pico_update, old) -> None:
+    done = pico_update["done"]
+    assert done.bytes_sent < done.bytes_total // 4
+    assert pico_update["updated"] == NEW
+    assert pico_update["back"] == pico_update["after"] == old["rpi_pico"].version
+
+
+@pytest.mark.parametrize("number", range(PICO_CUTS + PICO_LAST))
 def test_a_pico_that_loses_its_power_in_an_update_boots_the_old_or_the_new(
-    number, tmp_path, pico_image, old, new, update_bytes
+    number, tmp_path, pico_image, old, new, pico_update_bytes
 ) -> None:
     flash = Path(shutil.copy(pico_image, tmp_path / "flash"))
     with open_bench("rpi_pico", {}, flash) as board:
-        cut_once(board, new["rpi_pico"], places(update_bytes - 2000, PICO_CUTS)[number])
+        cut_once(board, new["rpi_pico"], place(number, pico_update_bytes, PICO_CUTS, PICO_LAST))
         assert hello(board)["package"] in (old["rpi_pico"].version, NEW)
         assert damaged(board) == ()
-
-
-def test_a_pico_is_updated_checked_and_taken_back(tmp_path, pico_image, old, new) -> None:
-    flash = Path(shutil.copy(pico_image, tmp_path / "flash"))
-    with open_bench("rpi_pico", {}, flash) as board:
-        done = install(board, new["rpi_pico"])
-        assert done.bytes_sent < done.bytes_total // 4
-        assert hello(board)["package"] == NEW
-        assert roll_back(board).version == old["rpi_pico"].version
-        assert hello(board)["package"] == old["rpi_pico"].version
