@@ -14,13 +14,19 @@ from hri.rig.atecc import open_chip
 from hri.rig.boards import Board, BoardClock, open_board
 from hri.rig.bus import Bus
 from hri.rig.firmware import firmware_folder
-from hri.rig.runtimes import find_runtime, frozen
+from hri.rig.runtimes import RuntimeUnavailableError, find_runtime, frozen
+from hri.rig.runtimes.toolchain import missing_packages
 
 
 @pytest.fixture(scope="module")
 def image() -> Path:
     """The image of the sources as they are: from the cache, or built in about a minute."""
-    return find_runtime(frozen.NAME)
+    try:
+        return find_runtime(frozen.NAME)
+    except RuntimeUnavailableError as error:
+        if missing_packages("rpi_pico"):
+            pytest.skip(f"no cross-compiler for the frozen image: {error}")
+        raise
 
 
 def open_frozen(image: Path, files: dict[str, bytes]) -> Board:
