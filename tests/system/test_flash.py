@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from board_flashing import NEW, CutAfter, flashed, hello, new_package, old_package, open_bench
+from hri.boards import load_board
+from hri.cli.app import run
 from hri.errors import ConfigurationError, DeviceError, HriError, PolicyRefusal
 from hri.flash import FlashPackage, Installed, Installer, SerialRepl
 from hri.rig.boards import Board
@@ -227,6 +229,56 @@ def test_a_pointer_lost_on_fat_leaves_the_new_version(
     assert damaged(board) == ()
     assert roll_back(board).slot == "a"
     assert (folder / "fw/current").read_text()[0] == "a"
+
+
+def cli(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict, dict]:
+    """Run `hri --json WORDS` in this process; returns status, result and error."""
+    status = run(["--home", str(home), "--json", *words])
+    said = capsys.readouterr()
+    return status, json.loads(said.out or "{}"), json.loads(said.err or "{}").get("error", {})
+
+
+def test_the_command_line_flashes_checks_and_goes_back(tmp_path: Path, capsys) -> None:
+    flash = tmp_path / "flash"
+    with open_bench("unix", {}, flash) as board:
+        port = ("--port", board.port)
+        status, done, error = cli(tmp_path, capsys, "board", "flash", *port, "--board", "unix")
+        assert (status, error) == (0, {})
+        assert done["answers"]["package"] == done["version"]
+        assert done["bytes_sent"] == done["bytes_total"]
+        assert json.loads((flash / "hri_board.json").read_text()) == load_board("unix").settings()
+        assert cli(tmp_path, capsys, "board", "verify", *port)[:2] == (
+            0,
+            {"version": done["version"], "slot": "a", "damaged": []},
+        )
+        flip(flash / "fw/a/hri_main.mpy")
+        status, check, _ = cli(tmp_path, capsys, "board", "verify", *port)
+        assert (status, check["damaged"]) == (1, ["hri_main.mpy"])
+        status, _, error = cli(tmp_path, capsys, "board", "flash", *port, "--rollback")
+        assert (status, error["code"]) == (1, "no-previous")
+
+
+def test_a_version_that_does_not_start_is_told_with_the_way_back(
+    flash: tuple[Board, Path], new: dict[str, FlashPackage], tmp_path: Path, capsys, monkeypatch
+) -> None:
+    board, _ = flash
+    broken = dict(new["unix"].files)
+    del broken["hri_main.mpy"]
+    package = FlashPackage(NEW, broken, new["unix"].loader, frozenset())
+    monkeypatch.setattr("hri.cli.board_flash.build_package", lambda **_: package)
+    monkeypatch.setenv("HRI_LINK_TIMEOUT", "0.1")
+    status, _, error = cli(tmp_path, capsys, "board", "flash", "--port", board.port)
+    assert (status, error["code"]) == (3, "not-answering")
+    assert error["hint"] == "run `hri board flash --rollback`"
+    monkeypatch.setenv("HRI_LINK_TIMEOUT", "1")
+    status, done, _ = cli(tmp_path, capsys, "board", "flash", "--port", board.port, "--rollback")
+    assert (status, done["answers"]["package"]) == (0, done["version"])
+
+
+def test_a_board_in_use_is_told_by_its_holder(blank: Board, tmp_path: Path, capsys) -> None:
+    with SerialRepl(blank.port):
+        status, _, error = cli(tmp_path, capsys, "board", "verify", "--port", blank.port)
+    assert (status, error["code"]) == (3, "port-busy")
 
 
 def cut_once(board: Board, package: FlashPackage, after: int) -> None:

@@ -44,7 +44,7 @@ class SerialRepl:
             from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
         except ImportError as error:
             raise ConfigurationError(
-                "rig-missing", "mpremote is not installed", "pip install 'hri[rig]'"
+                "flash-missing", "mpremote is not installed", "pip install 'hri[flash]'"
             ) from error
         # Says in words who holds the port, or that it is not there.
         probe = Port(self._port)
