@@ -12,9 +12,10 @@ from board_flashing import NEW, CutAfter, flashed, hello, new_package, old_packa
 from hri.boards import load_board
 from hri.cli.app import run
 from hri.errors import ConfigurationError, DeviceError, HriError, PolicyRefusal
-from hri.flash import FlashPackage, Installed, Installer, SerialRepl
+from hri.flash import FlashPackage, Installed, Installer, SerialRepl, install_runtime
 from hri.rig.boards import Board
 from hri.rig.firmware import device_package
+from hri.rig.runtimes.uf2 import from_binary
 
 # How many places of the whole conversation are cut: spread over it, and close together at its end, where the
 # new version becomes the current one.
@@ -273,6 +274,30 @@ def test_a_version_that_does_not_start_is_told_with_the_way_back(
     monkeypatch.setenv("HRI_LINK_TIMEOUT", "1")
     status, done, _ = cli(tmp_path, capsys, "board", "flash", "--port", board.port, "--rollback")
     assert (status, done["answers"]["package"]) == (0, done["version"])
+
+
+def test_a_running_board_is_sent_into_its_bootloader_for_a_runtime(tmp_path: Path) -> None:
+    drive, image = tmp_path / "RPI-RP2", tmp_path / "image.uf2"
+    image.write_bytes(from_binary(b"runtime"))
+    # A bootloader that leaves a mark where it can be seen, in the unix board's machine module.
+    boot = b"import machine\nmachine.bootloader = lambda: open('bootloader', 'w').close()\n"
+    with open_bench("unix", {"boot.py": boot}, tmp_path / "flash") as board:
+
+        def mounted() -> list[Path]:
+            if (tmp_path / "flash/bootloader").exists() and not drive.exists():
+                drive.mkdir()
+                (drive / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2\n")
+            return [drive]
+
+        install_runtime(load_board("rpi_pico"), image, port=board.port, drives=mounted, mount_s=20)
+    assert (drive / "HRI.UF2").read_bytes() == image.read_bytes()
+
+
+def test_a_runtime_without_a_bootloader_is_told(blank: Board, tmp_path: Path) -> None:
+    image = tmp_path / "image.uf2"
+    image.write_bytes(from_binary(b"runtime"))
+    with pytest.raises(DeviceError, match="bootloader"):
+        install_runtime(load_board("rpi_pico"), image, port=blank.port, drives=lambda: [])
 
 
 def test_a_board_in_use_is_told_by_its_holder(blank: Board, tmp_path: Path, capsys) -> None:

@@ -79,6 +79,11 @@ class SerialRepl:
             )
         return str(said.decode("utf-8", "replace"))
 
+    def start(self, script: str) -> None:
+        """Start ``script`` and wait for no answer."""
+        with self._explained("starting a script on it"):
+            self._transport.exec_raw_no_follow(script)
+
     def _enter(self) -> None:
         # mpremote prints what it did not expect; it belongs to no output of ours.
         with self._explained("waiting for its prompt"), contextlib.redirect_stdout(io.StringIO()):

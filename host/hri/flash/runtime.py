@@ -67,11 +67,8 @@ def _bootloader(
 
 
 def enter_bootloader(port: str) -> None:
-    """Have the MicroPython at ``port`` restart into the bootloader."""
+    """Have the MicroPython at ``port`` restart into the bootloader; ScriptFailed where it knows none."""
     with SerialRepl(port) as repl:
-        try:
-            repl.run("import machine\nmachine.bootloader()")
-        except DeviceError as error:
-            # A board that obeys is gone before it can answer.
-            if error.code != "board-lost":
-                raise
+        repl.run("import machine\nmachine.bootloader")
+        # A board that obeys is gone before it can answer; it waits until it has been heard out.
+        repl.start("import time\ntime.sleep_ms(100)\nmachine.bootloader()")
