@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from hri.errors import DeviceError
 from hri.flash.repl import Repl
+
+_T = TypeVar("_T")
 
 # As much as a script carries at once: as base64 it still fits the smallest heap twice.
 CHUNK = 1024
@@ -54,8 +56,8 @@ def _dirs(p):
         d = '/' + '/'.join(parts[:n + 1])
         if not _stat(d):
             os.mkdir(d)
-def _digests(top, paths):
-    return {p: _hash(top + '/' + p) if _stat(top + '/' + p) else None for p in paths}
+def _digests(paths):
+    return [_hash(p) if _stat(p) else None for p in paths]
 def _read(p):
     try:
         with open(p) as f:
@@ -115,37 +117,52 @@ class Onboard:
                 "board-refused", f"the board says of itself only {said!r}", "flash a runtime with --runtime"
             ) from error
 
-    def _ask(self, expression: str) -> Any:
+    def _ask(self, expression: str, kind: type[_T]) -> _T:
+        """Return the value of ``expression``, which is of ``kind``; a board may print anything."""
         said = self._repl.run(f"print(json.dumps({expression}))")
         try:
-            return json.loads(said)
-        except ValueError as error:
+            value = json.loads(said)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, kind):
             raise DeviceError(
                 "board-refused", f"the board printed {said[-80:]!r}", "run the same command again"
-            ) from error
+            )
+        return value
+
+    def _strings(self, expression: str, count: int = 1) -> list[str | None]:
+        """Return the ``count`` members of a list, each a text or None."""
+        found = self._ask(expression, list)
+        if len(found) != count:
+            raise DeviceError(
+                "board-refused", f"the board printed {found!r:.80}", "run the same command again"
+            )
+        return [item if isinstance(item, str) else None for item in found]
 
     def read(self, path: str) -> str | None:
         """Return a small text file, or None where there is none that can be read."""
-        return None if (said := self._ask(f"_read({path!r})")) is None else str(said)
+        return self._strings(f"[_read({path!r})]")[0]
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return every file below ``folder``: path relative to it -> size; empty where there is no folder."""
-        return dict(self._ask(f"_walk({folder!r}, {{}}) if _stat({folder!r}) else {{}}"))
+        found = self._ask(f"_walk({folder!r}, {{}}) if _stat({folder!r}) else {{}}", dict)
+        return {str(path): size for path, size in found.items() if isinstance(size, int)}
 
     def digest(self, path: str) -> str | None:
         """Return the SHA-256 of a file in hex, computed on the board, or None where there is no file."""
-        return None if (said := self._ask(f"_hash({path!r}) if _stat({path!r}) else None")) is None else said
+        return self._strings(f"_digests([{path!r}])")[0]
 
-    def digests(self, folder: str, paths: Iterable[str]) -> Mapping[str, str | None]:
+    def digests(self, folder: str, paths: Iterable[str]) -> dict[str, str | None]:
         """Return the SHA-256 of each file below ``folder``, computed on the board; None for one not there."""
         found: dict[str, str | None] = {}
         for group in _groups(paths, GROUP):
-            found |= self._ask(f"_digests({folder!r}, {group!r})")
+            tops = [f"{folder}/{path}" for path in group]
+            found |= dict(zip(group, self._strings(f"_digests({tops!r})", len(tops)), strict=True))
         return found
 
     def free(self) -> int:
         """Return how many bytes the file system has left."""
-        return int(self._ask("(lambda s: s[0] * s[3])(os.statvfs('/'))"))
+        return self._ask("(lambda s: s[0] * s[3])(os.statvfs('/'))", int)
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""
