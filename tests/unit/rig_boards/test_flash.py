@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hri.boards import FileSystem
 from hri.rig.boards import BoardError
 from hri.rig.boards.files import place_in_folder, read_package
 from hri.rig.boards.littlefs_image import place_in_image, read_image
-from hri.rig.boards.settings import FlashLayout
 
-LAYOUT = FlashLayout(offset=0, block_size=4096, block_count=16)
+LAYOUT = FileSystem(offset=0, block_size=4096, block_count=16)
 
 
 def test_a_folder_is_read_without_pythons_caches(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
+from hri.boards import BoardDescription, BoardError, load_board
+from hri.boards import board_names as described_boards
 from hri.rig.boards.clock import BoardClock
 from hri.rig.boards.link import Link, bit_flips
 from hri.rig.boards.pico import PicoBoard
-from hri.rig.boards.settings import BoardError, BoardSettings, board_names, load_settings
 from hri.rig.boards.unix import UnixBoard
 from hri.rig.bus import Bus
 from hri.rig.runtimes import find_runtime
@@ -17,12 +18,11 @@ from hri.rig.runtimes import find_runtime
 __all__ = (
     "Board",
     "BoardClock",
+    "BoardDescription",
     "BoardError",
-    "BoardSettings",
     "Link",
     "bit_flips",
     "board_names",
-    "load_settings",
     "open_board",
 )
 
@@ -30,7 +30,7 @@ __all__ = (
 class Board(Protocol):
     """A board that runs in the background of this process; all methods are safe to call from any thread."""
 
-    settings: BoardSettings
+    settings: BoardDescription
     clock: BoardClock
     link: Link
 
@@ -47,6 +47,11 @@ class Board(Protocol):
     def restore_power(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
+
+
+def board_names() -> list[str]:
+    """Return the names of the boards that the rig has a virtual one of, in order."""
+    return [name for name in described_boards() if load_board(name).virtual]
 
 
 def open_board(
@@ -67,13 +72,14 @@ def open_board(
 
     Raises BoardError and RuntimeUnavailableError.
     """
-    settings = load_settings(name)
+    settings = load_board(name)
+    virtual = settings.virtual
     kinds: dict[str, Callable[..., Board]] = {"rpi_pico": PicoBoard, "unix": UnixBoard}
-    if settings.runtime not in kinds:
-        raise BoardError(f"nothing here runs the runtime {settings.runtime!r} of {name}")
-    return kinds[settings.runtime](
+    if virtual is None or virtual.runtime not in kinds:
+        raise BoardError(f"there is no virtual {name}; there are {', '.join(board_names())}")
+    return kinds[virtual.runtime](
         settings,
-        find_runtime(settings.runtime, image=runtime),
+        find_runtime(virtual.runtime, image=runtime),
         bus=bus,
         flash=flash,
         package={} if package is None else package,

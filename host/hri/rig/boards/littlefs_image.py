@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hri.rig.boards.settings import BoardError, FlashLayout
+from hri.boards import BoardError, FileSystem
 
 if TYPE_CHECKING:
     from littlefs import LittleFS
@@ -22,7 +22,7 @@ def _library() -> Any:
     return littlefs
 
 
-def _open(layout: FlashLayout, image: bytes | None) -> LittleFS:
+def _open(layout: FileSystem, image: bytes | None) -> LittleFS:
     library = _library()
     options: dict[str, Any] = {
         "context": library.UserContext(buffsize=layout.size),
@@ -43,7 +43,7 @@ def _open(layout: FlashLayout, image: bytes | None) -> LittleFS:
     return files
 
 
-def place_in_image(layout: FlashLayout, image: bytes | None, files: Mapping[str, bytes]) -> bytes:
+def place_in_image(layout: FileSystem, image: bytes | None, files: Mapping[str, bytes]) -> bytes:
     """Return ``image``, or a fresh file system for None, with ``files`` in it; equal files are not written.
 
     Raises BoardError when the image has the wrong size, is no file system, or has no room.
@@ -75,7 +75,7 @@ def _place(flash: LittleFS, name: str, content: bytes) -> None:
         file.write(content)
 
 
-def read_image(layout: FlashLayout, image: bytes) -> dict[str, bytes]:
+def read_image(layout: FileSystem, image: bytes) -> dict[str, bytes]:
     """Return every file in ``image``, path to content, as the board left them."""
     flash = _open(layout, image)
     try:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hri.boards import BoardDescription, BoardError
 from hri.rig.boards.clock import BoardClock
 from hri.rig.boards.files import Package, read_package
 from hri.rig.boards.link import Link
 from hri.rig.boards.littlefs_image import place_in_image
 from hri.rig.boards.pico_engine import PicoEngine
 from hri.rig.boards.port import Port
-from hri.rig.boards.settings import BoardError, BoardSettings
 from hri.rig.boards.worker import Worker
 from hri.rig.bus import Bus
 
@@ -29,7 +29,7 @@ class PicoBoard:
 
     def __init__(
         self,
-        settings: BoardSettings,
+        settings: BoardDescription,
         image: Path,
         *,
         bus: Bus,
@@ -37,12 +37,13 @@ class PicoBoard:
         package: Package,
         clock: BoardClock,
     ) -> None:
-        if settings.flash is None:
-            raise BoardError(f"the description of {settings.name} has no [flash] section")
+        layout = settings.virtual.filesystem if settings.virtual else None
+        if layout is None:
+            raise BoardError(f"the description of {settings.name} has no [virtual.filesystem] section")
         self.settings = settings
         self.clock = clock
-        self._layout = settings.flash
-        self._region = slice(settings.flash.offset, settings.flash.offset + settings.flash.size)
+        self._layout = layout
+        self._region = slice(layout.offset, layout.offset + layout.size)
         self._bus = bus
         self._image = image
         self._flash_file = flash

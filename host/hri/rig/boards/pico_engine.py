@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hri.boards import BoardError
 from hri.rig.boards.pico_console import PatientConsole
 from hri.rig.boards.pico_i2c import I2cAttachment
-from hri.rig.boards.settings import BoardError
 from hri.rig.bus import Bus
 from hri.rig.runtimes import emulator
 

@@ -13,11 +13,11 @@ import threading
 import time
 from pathlib import Path
 
+from hri.boards import BoardDescription, BoardError, boards_folder
 from hri.rig.boards.clock import BoardClock, monotonic_us
 from hri.rig.boards.files import Package, place_in_folder, read_package
 from hri.rig.boards.link import Link
 from hri.rig.boards.port import Port, open_raw_pty
-from hri.rig.boards.settings import BoardError, BoardSettings, boards_folder
 from hri.rig.boards.worker import Worker
 from hri.rig.bus import Bus
 from hri.rig.bus_client import RemoteBus
@@ -84,7 +84,7 @@ class UnixBoard:
 
     def __init__(
         self,
-        settings: BoardSettings,
+        settings: BoardDescription,
         program: Path,
         *,
         bus: Bus,

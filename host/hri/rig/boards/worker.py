@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
-from hri.rig.boards.settings import BoardError
+from hri.boards import BoardError
 
 _CALL_DEADLINE_S = 60.0
 

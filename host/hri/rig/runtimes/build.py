@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from hri.rig.runtimes import debian, toolchain, uf2, versions
+from hri.rig.runtimes import debian, frozen, toolchain, uf2, versions
 from hri.rig.runtimes.cache import RuntimeUnavailableError, publish
 from hri.rig.runtimes.debian import Progress
 
 ARTIFACTS = {"rpi_pico": "rpi_pico.uf2", "unix": "micropython", "mpy-cross": "mpy-cross"}
+_TOOLCHAINS = {frozen.NAME: "rpi_pico"}
 
 _STEP_DEADLINE_S = 1800
 
@@ -27,7 +28,7 @@ def build(targets: Iterable[str], folder: Path, downloads: Path, progress: Progr
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "build.log"
     for target in targets:
-        toolchain.require(target, log, progress)
+        toolchain.require(_TOOLCHAINS.get(target, target), log, progress)
     with tempfile.TemporaryDirectory(prefix="hri-runtime-") as name:
         scratch = Path(name)
         debian.fetch(downloads, scratch, log, progress)
@@ -43,6 +44,18 @@ def build(targets: Iterable[str], folder: Path, downloads: Path, progress: Progr
         if "rpi_pico" in targets:
             progress("building micropython for the raspberry pi pico")
             publish(tree.rpi_pico(), folder / ARTIFACTS["rpi_pico"])
+        if frozen.NAME in targets:
+            progress("building micropython for the raspberry pi pico with hri_device frozen in")
+            _publish_frozen(tree, folder)
+
+
+def _publish_frozen(tree: _Tree, folder: Path) -> None:
+    # Named before it is built: sources that change meanwhile make another name.
+    name = frozen.image_name()
+    image = tree.rpi_pico_frozen()
+    for stale in folder.glob(f"{frozen.NAME}-*.uf2"):
+        stale.unlink()
+    publish(image, folder / name)
 
 
 class _Tree:
@@ -111,18 +124,21 @@ class _Tree:
 
     def rpi_pico(self) -> Path:
         manifest = self._manifest("rp2", versions.RP2_MANIFEST)
-        port = self.root / "ports/rp2"
-        self._run(
-            "cmake",
-            "-S",
-            port,
-            "-B",
-            port / "build",
+        return self._rp2(
+            "build",
             *versions.RP2_OPTIONS,
-            f"-DMICROPY_BOARD_DIR={port / 'boards/RPI_PICO'}",
+            f"-DMICROPY_BOARD_DIR={self.root / 'ports/rp2/boards/RPI_PICO'}",
             f"-DMICROPY_FROZEN_MANIFEST={manifest}",
         )
-        self._make("ports/rp2/build")
-        image = self._scratch / ARTIFACTS["rpi_pico"]
-        image.write_bytes(uf2.from_binary((port / "build/firmware.bin").read_bytes()))
+
+    def rpi_pico_frozen(self) -> Path:
+        board = frozen.lay_out(self._scratch / "frozen")
+        return self._rp2("build-frozen", *versions.RP2_FROZEN_OPTIONS, f"-DMICROPY_BOARD_DIR={board}")
+
+    def _rp2(self, name: str, *options: str) -> Path:
+        port = self.root / "ports/rp2"
+        self._run("cmake", "-S", port, "-B", port / name, *options)
+        self._make(f"ports/rp2/{name}")
+        image = self._scratch / f"{name}.uf2"
+        image.write_bytes(uf2.from_binary((port / name / "firmware.bin").read_bytes()))
         return image

@@ -113,6 +113,8 @@ RP2_OPTIONS = (
     "-DPICO_NO_PICOTOOL=1",
     "-DPICO_BUILD_DOCS=0",
 )
+# No part of the key below: this image's own name has a key of its own (frozen.py).
+RP2_FROZEN_OPTIONS = ("-DMICROPY_BOARD=HRI_RPI_PICO", *RP2_OPTIONS[1:])
 # File in the tree, text, what replaces it. The unix port alone raises a keyboard interrupt out of the signal
 # handler, wherever the program is, and dies of a second one. Boards schedule it, and with this so does unix.
 PATCHES = (

@@ -1,0 +1,110 @@
+"""A board's raw REPL, through mpremote's transport: scripts in, text out, errors in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any, Protocol, Self
+
+import serial
+
+from hri.errors import ConfigurationError, DeviceError
+from hri.link.port import Port
+
+_READ_DEADLINE_S = 10.0
+# An emulated board hashes some 60 kB in this time many times over.
+_SCRIPT_DEADLINE_S = 60.0
+_ENTER_DEADLINE_S = 30.0
+# Leave the raw REPL, then a soft reset, which runs main.py.
+_TO_MAIN_PY = b"\r\x02\x04"
+
+
+class ScriptFailed(DeviceError):
+    """A script raised on the board; the message is the last line of its traceback."""
+
+
+class Repl(Protocol):
+    """Where scripts run on a board."""
+
+    def run(self, script: str) -> str:
+        """Run ``script`` and return what it printed; raises ScriptFailed, or DeviceError for silence."""
+
+
+class SerialRepl:
+    """The raw REPL at a serial port, in which no program of the board's own runs."""
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+        self._transport: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ConfigurationError(
+                "flash-missing", "mpremote is not installed", "pip install 'hri[flash]'"
+            ) from error
+        # Says in words who holds the port, or that it is not there.
+        probe = Port(self._port)
+        probe.open()
+        probe.close()
+        with self._explained("opening the port"):
+            self._transport = SerialTransport(self._port, timeout=_READ_DEADLINE_S)
+        try:
+            self._enter()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Start the board's main.py again, where the board is still there."""
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.serial.write(_TO_MAIN_PY)
+            self._transport.serial.flush()
+        self._close()
+
+    def run(self, script: str) -> str:
+        """Run ``script`` and return what it printed."""
+        with self._explained("running a script on it"):
+            said, failed = self._transport.exec_raw(script, timeout=_SCRIPT_DEADLINE_S)
+        if failed:
+            lines = failed.decode("utf-8", "replace").strip().splitlines()
+            raise ScriptFailed(
+                "board-refused",
+                f"the board answered: {lines[-1]}",
+                "look at the message, then flash it again",
+            )
+        return str(said.decode("utf-8", "replace"))
+
+    def start(self, script: str) -> None:
+        """Start ``script`` and wait for no answer."""
+        with self._explained("starting a script on it"):
+            self._transport.exec_raw_no_follow(script)
+
+    def _enter(self) -> None:
+        # mpremote prints what it did not expect; it belongs to no output of ours.
+        with self._explained("waiting for its prompt"), contextlib.redirect_stdout(io.StringIO()):
+            self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_ENTER_DEADLINE_S)
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.close()
+        # mpremote first touches the control lines, and leaves a port open whose board is gone.
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.serial.close()
+
+    @contextlib.contextmanager
+    def _explained(self, act: str) -> Iterator[None]:
+        from mpremote.transport import TransportError  # type: ignore[import-untyped]
+
+        try:
+            yield
+        except (TransportError, serial.SerialException, OSError, struct.error, TypeError) as error:
+            raise DeviceError(
+                "board-lost",
+                f"lost the board at {self._port} while {act}: {error}",
+                "plug it in again, then run the same command: it goes on where it stopped",
+            ) from error
