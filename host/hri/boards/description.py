@@ -117,16 +117,22 @@ class FileSystem(_Section):
 
 
 class Virtual(_Section):
-    """What the rig runs in the board's place: the name of a runtime of ``hri.rig.runtimes``."""
+    """What the rig runs in the board's place: the name of a runtime of ``hri.rig.runtimes``.
+
+    ``stand_in`` says, for a runtime that is another board's, what of this board is therefore not there.
+    ``chip`` is the virtual chip that comes nearest to the board's own.
+    """
 
     runtime: Text
     filesystem: FileSystem | None = None
+    stand_in: Text | None = None
+    chip: Text = "atecc608b"
 
 
 class Proof(_Section):
-    """What was done, and on what: ``run``, or only ``type-checked`` or ``read`` in documents."""
+    """What was done, and on what: ``run``, on a ``stand-in``, or only ``type-checked`` or ``read``."""
 
-    how: Literal["run", "type-checked", "read"]
+    how: Literal["run", "stand-in", "type-checked", "read"]
     on: Text
     what: Text
 

@@ -144,6 +144,8 @@ def _proven(board: BoardDescription) -> str:
     ways = {proof.how for proof in board.proven}
     if "run" in ways:
         return "run, virtual only"
+    if "stand-in" in ways:
+        return "run on a stand-in only"
     return "type-checked only" if "type-checked" in ways else "from documents only"
 
 

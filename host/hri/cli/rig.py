@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hri.cli.output import Output
 from hri.cli.rig_chip import (
+    BoardChipOption,
     ChipOption,
     ChipOrder,
     ChipSeedOption,
@@ -24,34 +19,41 @@ from hri.cli.rig_chip import (
     VariantsOption,
 )
 from hri.cli.rig_faults import ControlOption, FaultOption, SeedOption, Wiring
+from hri.cli.rig_fleet import fleet
+from hri.cli.rig_serving import address, explained, parsed_timing, say, stoppable, virtual_part
+from hri.cli.rig_tell import tell
 from hri.cli.state import state_of
-from hri.errors import ConfigurationError, DeviceError, HriError, StorageError
 
 app = typer.Typer(help="Virtual boards and secure elements.", no_args_is_help=True)
+app.command()(tell)
+app.command()(fleet)
 
-
-class BoardName(StrEnum):
-    """The virtual boards."""
-
-    rpi_pico = "rpi_pico"
-    unix = "unix"
-
-
+BoardOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Which board to run: rpi_pico, unix or one of `hri board list`."),
+]
 StateOption = Annotated[Path | None, typer.Option(help="File that keeps the chip (default: forget it).")]
 TimingOption = Annotated[
     str, typer.Option(help="Execution times of the chip: none, typical, max, or a factor of typical.")
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin with a new chip.")]
+SnapshotsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keeps what `hri rig tell save` saves (default: as long as it runs)."),
+]
 
 
 @app.command()
 def serve(
     context: typer.Context,
-    board: Annotated[BoardName, typer.Option(help="Which board to run.")] = BoardName.rpi_pico,
-    chip: ChipOption = "atecc608b",
+    board: BoardOption = "rpi_pico",
+    chip: BoardChipOption = None,
     state: StateOption = None,
     flash: Annotated[
-        Path | None, typer.Option(help="Keeps the board's files: an image for rpi_pico, a folder for unix.")
+        Path | None,
+        typer.Option(
+            help="Keeps the board's files: an image with an emulated RP2040, a folder for other boards."
+        ),
     ] = None,
     timing: TimingOption = "none",
     fresh: FreshOption = False,
@@ -64,33 +66,37 @@ def serve(
     fault: FaultOption = None,
     fault_seed: SeedOption = None,
     control: ControlOption = None,
+    snapshots: SnapshotsOption = None,
 ) -> None:
     """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
     output = state_of(context).output
-    order = ChipOrder(chip, variants, factory, seed, manifest, roots, log_certificate)
-    listens = None if control is None else _address(control)
+    virtual = virtual_part(board)
+    order = ChipOrder(chip or virtual.chip, variants, factory, seed, manifest, roots, log_certificate)
+    listens = None if control is None else address(control)
     try:
-        with _explained(), _stoppable() as stop:
+        with explained(), stoppable() as stop:
             from hri.rig.boards import BoardClock, open_board
+            from hri.rig.boards.control import BoardControl
             from hri.rig.firmware import device_package
 
             clock = BoardClock()
-            wiring = Wiring.of(clock, fault, seed=fault_seed, timing=_timing(timing))
+            wiring = Wiring.of(clock, fault, seed=fault_seed, timing=parsed_timing(timing))
             with order.open(
-                state=state, clock=wiring.chip_clock, timing=_timing(timing), fresh=fresh
+                state=state, clock=wiring.chip_clock, timing=parsed_timing(timing), fresh=fresh
             ) as opened:
+                wired = wiring.connect(opened, controlled=listens is not None)
                 package = device_package()
-                with (
-                    wiring.connect(opened, control=listens) as wired,
-                    open_board(
-                        board.value, bus=wired.bus, flash=flash, package=package, clock=clock
-                    ) as running,
-                ):
-                    said = {"port": running.port, "board": board.value, "chip": chip, **wired.said}
-                    _say(output, said, running.port)
-                    wired.note(output)
-                    stop.wait()
-                    wired.note_hits(output)
+                with open_board(board, bus=wired.bus, flash=flash, package=package, clock=clock) as running:
+                    orders = BoardControl(running, opened, wired.bus, snapshots)
+                    with wired.control(listens, orders.requests):
+                        said = {"port": running.port, "board": board, "chip": order.name, **wired.said}
+                        if virtual.stand_in:
+                            said["stand_in"] = virtual.stand_in
+                            output.note(f"in place of the {board}: {virtual.stand_in}")
+                        say(output, said, running.port)
+                        wired.note(output)
+                        stop.wait()
+                        wired.note_hits(output)
     except KeyboardInterrupt:
         return
 
@@ -118,82 +124,23 @@ def bus(
     """Serve an I2C bus with a virtual chip over TCP; stop with Ctrl-C."""
     output = state_of(context).output
     order = ChipOrder(chip, variants, factory, seed, manifest, roots, log_certificate)
-    host, port = _address(listen)
-    listens = None if control is None else _address(control)
+    host, port = address(listen)
+    listens = None if control is None else address(control)
     try:
-        with _explained(), _stoppable() as stop:
+        with explained(), stoppable() as stop:
             from hri.rig.bus import MonotonicClock
             from hri.rig.bus_server import BusServer
 
-            wiring = Wiring.of(MonotonicClock(), fault, seed=fault_seed, timing=_timing(timing))
-            with (
-                order.open(
-                    state=state, clock=wiring.chip_clock, timing=_timing(timing), fresh=fresh
-                ) as opened,
-                wiring.connect(opened, control=listens) as wired,
-                BusServer(wired.bus, host, port) as server,
-            ):
-                where = f"{server.address[0]}:{server.address[1]}"
-                _say(output, {"listen": where, "chip": chip, **wired.said}, where)
-                wired.note(output)
-                stop.wait()
-                wired.note_hits(output)
+            wiring = Wiring.of(MonotonicClock(), fault, seed=fault_seed, timing=parsed_timing(timing))
+            with order.open(
+                state=state, clock=wiring.chip_clock, timing=parsed_timing(timing), fresh=fresh
+            ) as opened:
+                wired = wiring.connect(opened, controlled=listens is not None)
+                with wired.control(listens), BusServer(wired.bus, host, port) as server:
+                    where = f"{server.address[0]}:{server.address[1]}"
+                    say(output, {"listen": where, "chip": chip, **wired.said}, where)
+                    wired.note(output)
+                    stop.wait()
+                    wired.note_hits(output)
     except KeyboardInterrupt:
         return
-
-
-def _timing(text: str) -> str | float:
-    """Return a factor as the number it is, a name as it is."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _say(output: Output, document: Mapping[str, object], line: str) -> None:
-    if output.as_json:
-        output.json(document)
-    else:
-        output.raw(f"{line}\n")
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Yield what SIGTERM and SIGHUP set: like Ctrl-C they stop the board properly and keep what it wrote.
-
-    Entered before anybody is told where to connect, so that no signal comes too early.
-    """
-    stop = threading.Event()
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    previous = [signal.signal(number, lambda *_: stop.set()) for number in signals]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(signals, previous, strict=True):
-            signal.signal(number, handler)
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise ConfigurationError("bad-address", f"{listen!r} is not HOST:PORT", "write 127.0.0.1:4000")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Turn the rig's own errors, which know nothing of exit statuses, into ours."""
-    try:
-        yield
-    except HriError:
-        raise
-    except ImportError as error:
-        raise ConfigurationError(
-            "rig-missing", f"the rig is not installed: {error.name}", "pip install 'hri[rig]'"
-        ) from error
-    except ValueError as error:
-        raise ConfigurationError("usage", str(error), "see `hri rig --help`") from error
-    except OSError as error:
-        raise StorageError("rig-failed", str(error).lower(), "choose another file or address") from error
-    except Exception as error:
-        raise DeviceError("rig-failed", str(error), "see the message; -v tells more") from error

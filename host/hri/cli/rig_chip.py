@@ -24,6 +24,14 @@ ChipOption = Annotated[
         "(filled and certified by a test factory), or one of --variants.",
     ),
 ]
+BoardChipOption = Annotated[
+    str | None,
+    typer.Option(
+        "--chip",
+        metavar="NAME",
+        help="The secure element on the bus, as for `hri rig bus` (default: the one that the board carries).",
+    ),
+]
 VariantsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with further chips.")]
 FactoryOption = Annotated[
     Path | None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from hri.cli.output import Output
 
 if TYPE_CHECKING:
     from hri.rig.bus import Bus, Clock, Target
+    from hri.rig.bus_control import Request
     from hri.rig.bus_faults import FaultyTarget
     from hri.rig.faults import AnyFault
     from hri.rig.slow_clock import SlowClock
@@ -29,7 +31,10 @@ SeedOption = Annotated[
     int | None, typer.Option(min=0, help="Repeats a run with faults (default: drawn, and printed).")
 ]
 ControlOption = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Where to take faults while it runs; port 0 is any.")
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Where to take orders (`hri rig tell`) while it runs; port 0 is any."
+    ),
 ]
 _SEED_BITS = 32
 
@@ -41,6 +46,20 @@ class Wired:
     bus: Bus
     wires: FaultyTarget | None = None
     said: dict[str, object] = field(default_factory=dict)
+
+    @contextmanager
+    def control(
+        self, listens: tuple[str, int] | None, also: Mapping[str, Request] = MappingProxyType({})
+    ) -> Iterator[None]:
+        """Listen at ``listens``, None for nowhere, for what is to happen while the bus is served."""
+        from hri.rig.bus_control import BusControl
+
+        if listens is None or self.wires is None:
+            yield
+            return
+        with BusControl(self.bus, self.wires, *listens, also=also) as server:
+            self.said["control"] = f"{server.address[0]}:{server.address[1]}"
+            yield
 
     def note(self, output: Output) -> None:
         """Tell a person which faults wait and how to repeat the run."""
@@ -88,22 +107,14 @@ class Wiring:
         """The clock to open the chip with."""
         return self._clock if self._slow_clock is None else self._slow_clock
 
-    @contextmanager
-    def connect(self, chip: Target, *, control: tuple[str, int] | None) -> Iterator[Wired]:
-        """Put ``chip`` on a bus, and listen at ``control`` for what is to go wrong while it runs."""
+    def connect(self, chip: Target, *, controlled: bool) -> Wired:
+        """Put ``chip`` on a bus; with ``controlled`` also where nothing is to go wrong from the start."""
         from hri.rig.bus import Bus
-        from hri.rig.bus_control import BusControl
         from hri.rig.bus_faults import FaultyTarget
         from hri.rig.fault_script import render
 
-        if control is None and not self._faults:
-            yield Wired(Bus([chip], clock=self._clock))
-            return
+        if not controlled and not self._faults:
+            return Wired(Bus([chip], clock=self._clock))
         wires = FaultyTarget(chip, self._clock, self._faults, seed=self._seed, slow_clock=self._slow_clock)
-        wired = Wired(Bus([wires], clock=self._clock), wires)
-        wired.said = {"faults": [render(fault) for fault in self._faults], "fault_seed": self._seed}
-        with ExitStack() as stack:
-            if control is not None:
-                server = stack.enter_context(BusControl(wired.bus, wires, *control))
-                wired.said["control"] = f"{server.address[0]}:{server.address[1]}"
-            yield wired
+        said = {"faults": [render(fault) for fault in self._faults], "fault_seed": self._seed}
+        return Wired(Bus([wires], clock=self._clock), wires, said)

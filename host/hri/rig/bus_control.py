@@ -1,17 +1,20 @@
-"""Faults on a bus that is being served: arm, clear, count and cut the power over a second socket.
+"""What is done to a bus that is being served, and to the board on it, over a second socket.
 
-One JSON object a line each way; ``docs/rig-faults.md`` has the requests. Not authenticated: keep it on
-localhost.
+One JSON object a line each way; ``docs/rig-faults.md`` and ``docs/rig.md`` have the requests. Not
+authenticated: keep it on localhost.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from hri.boards import BoardError
 from hri.rig.bus import Bus
 from hri.rig.bus_faults import FaultyTarget
 from hri.rig.bus_line import BusLine
@@ -26,20 +29,35 @@ _MAX_CLIENTS = 8
 _MAX_HITS = 1000
 _MAX_CLOCKS = 1_000_000
 
+Request = Callable[[dict[str, Any]], dict[str, Any]]
+
 
 class BusControl:
     """Serve the faults of ``wires`` and the supply of ``bus`` on a TCP port of their own.
+
+    ``also`` are further requests by name, which see to themselves that the bus is free: they raise ValueError
+    for what makes no sense, and BoardError or OSError for what fails; one at a time.
 
     A line must be whole 5 s after its first byte, at most 64 KiB long, and follow the one before within
     300 s; else the connection is closed. A request waits at most 5 s for a transaction under way. At most
     eight clients at a time.
     """
 
-    def __init__(self, bus: Bus, wires: FaultyTarget, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        wires: FaultyTarget,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        also: Mapping[str, Request] = MappingProxyType({}),
+    ) -> None:
         self._bus = bus
+        self._also = also
+        self._also_lock = threading.Lock()
         self._wires = wires
         self._server = TcpServer(host, port, self._serve, name="bus-control", most=_MAX_CLIENTS)
-        self._requests: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        self._requests: dict[str, Request] = {
             "arm": self._arm,
             "clear": self._clear,
             "clock": self._clock,
@@ -73,15 +91,19 @@ class BusControl:
         try:
             request = json.loads(line)
             name = request.get("do") if isinstance(request, dict) else None
+            if isinstance(name, str) and name in self._also:
+                with self._also_lock:
+                    return {"ok": True, **self._also[name](request)}
             if not isinstance(name, str) or name not in self._requests:
-                raise ValueError(f'write {{"do": ...}} with one of {", ".join(self._requests)}')
+                known = ", ".join((*self._requests, *self._also))
+                raise ValueError(f'write {{"do": ...}} with one of {known}')
             if not self._bus.exclusive.acquire(timeout=_BUSY_DEADLINE_S):
                 raise TimeoutError("the bus is busy with one transaction; try again")
             try:
                 return {"ok": True, **self._requests[name](request)}
             finally:
                 self._bus.exclusive.release()
-        except (ValueError, TimeoutError, RecursionError) as error:
+        except (ValueError, TimeoutError, RecursionError, BoardError, OSError) as error:
             return {"ok": False, "error": str(error)}
 
     def _serve(self, client: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The other end of :mod:`hri.rig.bus_control`: faults on a bus that is somewhere else."""
+"""The other end of :mod:`hri.rig.bus_control`: a bus that is somewhere else, and the board on it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _MAX_REPLY = 1 << 24
 
 
 class RemoteControl:
-    """The faults and the supply of a served bus.
+    """The faults and the supply of a served bus, and the board that is served with it.
 
     Every method raises ValueError with the server's words when it refuses, and OSError when it goes away or
     does not answer in ``timeout`` seconds.
     """
 
-    def __init__(self, host: str, port: int, *, timeout: float = 10.0) -> None:
+    def __init__(self, host: str, port: int, *, timeout: float = 90.0) -> None:
         self._socket = socket.create_connection((host, port), timeout=timeout)
         self._replies = self._socket.makefile("rb")
 
@@ -68,6 +68,26 @@ class RemoteControl:
     def power_on(self) -> None:
         """Give it back."""
         self._ask({"do": "power", "on": True})
+
+    def board(self, act: str | None = None) -> dict[str, Any]:
+        """Do ``act`` to the board, None for nothing, and return what it is and how it stands.
+
+        Acts are ``reset``, ``power-cycle``, ``power-off``, ``power-on``, ``detach`` and ``attach``.
+        """
+        return self._ask({"do": "board"} if act is None else {"do": "board", "act": act})
+
+    def save(self, name: str) -> dict[str, Any]:
+        """Keep board and chip as they are now under ``name``; returns it, and the file if it is one."""
+        return self._ask({"do": "save", "name": name})
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Go back to what was saved under ``name``: the board loses its power while that happens."""
+        return self._ask({"do": "load", "name": name})
+
+    def snapshots(self) -> list[str]:
+        """Return the names that `load` knows."""
+        names: list[str] = self._ask({"do": "snapshots"})["snapshots"]
+        return names
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         self._socket.sendall(json.dumps(request).encode() + b"\n")

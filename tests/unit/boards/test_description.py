@@ -72,7 +72,18 @@ def test_the_boards_of_the_mission_are_there() -> None:
 
 def test_nothing_is_said_to_have_run_but_the_virtual_boards() -> None:
     ran = [name for name in board_names() if any(proof.how == "run" for proof in load_board(name).proven)]
-    assert ran == [name for name in board_names() if load_board(name).virtual]
+    assert ran == ["rpi_pico", "unix"]
+
+
+def test_every_board_has_a_virtual_one_or_another_that_stands_in_and_says_so() -> None:
+    own = [name for name in board_names() if not load_board(name).virtual.stand_in]
+    assert own == ["rpi_pico", "unix"]
+
+
+def test_a_stand_in_is_said_to_have_run_only_where_the_microcontroller_is_emulated() -> None:
+    for board in map(load_board, board_names()):
+        if any(proof.how == "stand-in" for proof in board.proven):
+            assert (board.mcu, board.virtual.runtime) == ("RP2040", "rpi_pico")
 
 
 def test_the_pico_has_its_bus_on_gp0_and_gp1() -> None:

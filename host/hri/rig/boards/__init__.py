@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, Self
@@ -14,6 +15,8 @@ from hri.rig.boards.pico import PicoBoard
 from hri.rig.boards.unix import UnixBoard
 from hri.rig.bus import Bus
 from hri.rig.runtimes import find_runtime
+
+_SETTINGS = "hri_board.json"
 
 __all__ = (
     "Board",
@@ -35,6 +38,9 @@ class Board(Protocol):
     link: Link
 
     @property
+    def has_power(self) -> bool: ...
+
+    @property
     def port(self) -> str:
         """Return the path of the serial port that clients open; it stays the same for the board's life."""
 
@@ -45,12 +51,14 @@ class Board(Protocol):
     def power_cycle(self) -> None: ...
     def cut_power(self) -> None: ...
     def restore_power(self) -> None: ...
+    def read_flash(self) -> bytes: ...
+    def replace_flash(self, content: bytes) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
 
 def board_names() -> list[str]:
-    """Return the names of the boards that the rig has a virtual one of, in order."""
+    """Return the names of the boards that the rig runs, or has something to run in the place of, in order."""
     return [name for name in described_boards() if load_board(name).virtual]
 
 
@@ -65,10 +73,12 @@ def open_board(
 ) -> Board:
     """Return the board ``name``, not yet started: use it in a ``with`` statement, or call `Board.start`.
 
-    ``flash`` keeps the board's files between runs: a littlefs image file for ``rpi_pico``, a folder for
-    ``unix``; None forgets them. ``package`` goes onto the flash before power comes on, where it differs from
-    what is there: path to content, or a folder. ``clock`` is the one the chips on ``bus`` were given, so that
-    they live in the board's time. ``runtime`` is an image to run in place of the pinned one.
+    ``flash`` keeps the board's files between runs: a littlefs image with an emulated RP2040, a folder
+    otherwise; None forgets them. One board at a time may have it. ``package`` goes onto the flash before
+    power comes on, where it differs from what is there: path to content, or a folder. ``clock`` is the one
+    the chips on ``bus`` were given, so that they live in the board's time. ``runtime`` is an image to run in
+    place of the pinned one. A board for which another stands in (``settings.virtual.stand_in``) gets its own
+    hri_board.json, unless there is one.
 
     Raises BoardError and RuntimeUnavailableError.
     """
@@ -83,5 +93,6 @@ def open_board(
         bus=bus,
         flash=flash,
         package={} if package is None else package,
+        unless_there={_SETTINGS: json.dumps(settings.settings()).encode()} if virtual.stand_in else {},
         clock=clock or BoardClock(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hri.boards import BoardError, FileSystem
@@ -43,8 +44,15 @@ def _open(layout: FileSystem, image: bytes | None) -> LittleFS:
     return files
 
 
-def place_in_image(layout: FileSystem, image: bytes | None, files: Mapping[str, bytes]) -> bytes:
+def place_in_image(
+    layout: FileSystem,
+    image: bytes | None,
+    files: Mapping[str, bytes],
+    unless_there: Mapping[str, bytes] = MappingProxyType({}),
+) -> bytes:
     """Return ``image``, or a fresh file system for None, with ``files`` in it; equal files are not written.
+
+    A file of ``unless_there`` is written only where there is none of its name.
 
     Raises BoardError when the image has the wrong size, is no file system, or has no room.
     """
@@ -52,8 +60,8 @@ def place_in_image(layout: FileSystem, image: bytes | None, files: Mapping[str, 
         raise BoardError(f"the flash image has {len(image)} bytes and this board's has {layout.size}")
     from_host = _open(layout, image)
     try:
-        for name, content in files.items():
-            _place(from_host, name, content)
+        for name, content in {**unless_there, **files}.items():
+            _place(from_host, name, content, replace=name in files)
     except _library().LittleFSError as error:
         raise BoardError(f"could not put the package on the board's flash: {error}") from error
     finally:
@@ -61,13 +69,13 @@ def place_in_image(layout: FileSystem, image: bytes | None, files: Mapping[str, 
     return bytes(from_host.context.buffer)
 
 
-def _place(flash: LittleFS, name: str, content: bytes) -> None:
+def _place(flash: LittleFS, name: str, content: bytes, *, replace: bool) -> None:
     parent = name.rpartition("/")[0]
     if parent:
         flash.makedirs(parent, exist_ok=True)
     try:
         with flash.open(name, "rb") as present:
-            if present.read() == content:
+            if not replace or present.read() == content:
                 return
     except FileNotFoundError:
         pass

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from hri.boards import BoardDescription, BoardError
+from hri.boards import BoardDescription, BoardError, FileSystem, load_board
 from hri.rig.boards.clock import BoardClock
-from hri.rig.boards.files import Package, read_package
+from hri.rig.boards.files import FlashLock, Package, read_package
 from hri.rig.boards.link import Link
 from hri.rig.boards.littlefs_image import place_in_image
 from hri.rig.boards.pico_engine import PicoEngine
@@ -24,6 +25,14 @@ _IDLE_WAIT_S = 0.05
 _SAVE_EVERY_S = 1.0
 
 
+def _layout_of(settings: BoardDescription) -> FileSystem:
+    """Return where the image keeps its file system: the board's own, or the one that stands in for it."""
+    for virtual in (settings.virtual, load_board("rpi_pico").virtual):
+        if virtual is not None and virtual.filesystem is not None:
+            return virtual.filesystem
+    raise BoardError(f"the description of {settings.name} has no [virtual.filesystem] section")
+
+
 class PicoBoard:
     """The emulated Pico as a `Board`; ``flash`` is the file that keeps its file system, or None for none."""
 
@@ -35,11 +44,10 @@ class PicoBoard:
         bus: Bus,
         flash: Path | None,
         package: Package,
+        unless_there: Mapping[str, bytes],
         clock: BoardClock,
     ) -> None:
-        layout = settings.virtual.filesystem if settings.virtual else None
-        if layout is None:
-            raise BoardError(f"the description of {settings.name} has no [virtual.filesystem] section")
+        layout = _layout_of(settings)
         self.settings = settings
         self.clock = clock
         self._layout = layout
@@ -47,7 +55,9 @@ class PicoBoard:
         self._bus = bus
         self._image = image
         self._flash_file = flash
+        self._flash_lock: FlashLock | None = None
         self._package = read_package(package)
+        self._unless_there = unless_there
         self._worker = Worker(f"board {settings.name}", self._turn)
         self.link = Link(
             lambda: self._worker.call(self._port.hang_up),
@@ -79,8 +89,11 @@ class PicoBoard:
                 self._image, bus=self._bus, i2c_id=self.settings.i2c.id, on_output=self._port.write
             )
             file = self._flash_file
+            self._flash_lock = None if file is None else FlashLock(file)
             present = file.read_bytes() if file is not None and file.is_file() else None
-            engine.flash[self._region] = place_in_image(self._layout, present, self._package)
+            engine.flash[self._region] = place_in_image(
+                self._layout, present, self._package, self._unless_there
+            )
             self._engine = engine
             self._save_flash()
             self.clock.bind(engine.now_us)
@@ -120,6 +133,37 @@ class PicoBoard:
         self._worker.call(self._power_on)
         self._await_console()
 
+    @property
+    def has_power(self) -> bool:
+        """Return whether the board runs."""
+        return self._powered
+
+    def read_flash(self) -> bytes:
+        """Return the image of the board's file system as it is now."""
+        content = bytearray()
+        self._worker.call(lambda: content.extend(self._running_flash()[self._region]))
+        return bytes(content)
+
+    def replace_flash(self, content: bytes) -> None:
+        """Put an image that `read_flash` returned in the place of the present one, while there is no power.
+
+        Raises ValueError for one of another size, BoardError with the power on.
+        """
+        if len(content) != self._layout.size:
+            raise ValueError(f"this board's flash has {self._layout.size} bytes, not {len(content)}")
+        self._worker.call(lambda: self._replace_flash(content))
+
+    def _replace_flash(self, content: bytes) -> None:
+        if self._powered:
+            raise BoardError("a flash is replaced while the board has no power")
+        self._running_flash()[self._region] = content
+        self._save_flash()
+
+    def _running_flash(self) -> Any:
+        if self._engine is None:
+            raise BoardError("the board was not started")
+        return self._engine.flash
+
     def _running(self, act: Callable[[PicoEngine], None]) -> None:
         if self._engine is None or not self._powered:
             raise BoardError("the board has no power")
@@ -142,6 +186,8 @@ class PicoBoard:
         self._save_flash()
         self._powered = False
         self._port.close()
+        if self._flash_lock is not None:
+            self._flash_lock.release()
 
     def _save_flash(self) -> None:
         self._saved_at = time.monotonic()

@@ -11,11 +11,19 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from hri.boards import BoardDescription, BoardError, boards_folder
 from hri.rig.boards.clock import BoardClock, monotonic_us
-from hri.rig.boards.files import Package, place_in_folder, read_package
+from hri.rig.boards.files import (
+    FlashLock,
+    Package,
+    pack_folder,
+    place_in_folder,
+    read_package,
+    unpack_folder,
+)
 from hri.rig.boards.link import Link
 from hri.rig.boards.port import Port, open_raw_pty
 from hri.rig.boards.worker import Worker
@@ -23,6 +31,8 @@ from hri.rig.bus import Bus
 from hri.rig.bus_client import RemoteBus
 from hri.rig.bus_server import BusServer
 
+# Its folder below boards/, also where it stands in for another board.
+_NAME = "unix"
 _IDLE_WAIT_S = 0.5
 _CHUNK = 512
 _END_DEADLINE_S = 10.0
@@ -90,6 +100,7 @@ class UnixBoard:
         bus: Bus,
         flash: Path | None,
         package: Package,
+        unless_there: Mapping[str, bytes],
         clock: BoardClock,
     ) -> None:
         self.settings = settings
@@ -98,7 +109,9 @@ class UnixBoard:
         self._server = BusServer(bus, "127.0.0.1", 0)
         self._scratch = Path(tempfile.mkdtemp(prefix="hri-flash-")) if flash is None else None
         self._flash = (flash or self._scratch or Path()).absolute()
+        self._flash_lock: FlashLock | None = None
         self._package = read_package(package)
+        self._unless_there = unless_there
         self._worker = Worker(f"board {settings.name}", self._turn)
         self.link = Link(
             lambda: self._worker.call(self._port.hang_up),
@@ -126,7 +139,8 @@ class UnixBoard:
     def start(self) -> None:
         """Place the package on the flash, serve the bus and power the board up."""
         try:
-            place_in_folder(self._flash, self._package)
+            self._flash_lock = FlashLock(self._flash) if self._scratch is None else None
+            place_in_folder(self._flash, self._package, self._unless_there)
             self._server.start()
             self.clock.bind(monotonic_us)
             self._spawn(_POWER_ON)
@@ -144,6 +158,8 @@ class UnixBoard:
         for descriptor in (self._console, self._terminal):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+        if self._flash_lock is not None:
+            self._flash_lock.release()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if self._worker.error is not None:
@@ -168,6 +184,24 @@ class UnixBoard:
     def restore_power(self) -> None:
         """Give the power back."""
         self._worker.call(self._power_on)
+
+    @property
+    def has_power(self) -> bool:
+        """Return whether the board runs."""
+        return self._process is not None
+
+    def read_flash(self) -> bytes:
+        """Return the files on the flash as a tar archive."""
+        return pack_folder(self._flash)
+
+    def replace_flash(self, content: bytes) -> None:
+        """Put what `read_flash` returned in the place of what is there, while there is no power.
+
+        Raises ValueError for anything else, BoardError with the power on.
+        """
+        if self.has_power:
+            raise BoardError("a flash is replaced while the board has no power")
+        unpack_folder(self._flash, content)
 
     def _restart(self) -> None:
         if self._process is None:
@@ -206,7 +240,7 @@ class UnixBoard:
         }
 
     def _spawn(self, cause: int, *, raw: bool = False) -> None:
-        supervisor = boards_folder() / self.settings.name / "supervisor.py"
+        supervisor = boards_folder() / _NAME / "supervisor.py"
         command = [str(self._program), "-X", _HEAP, str(supervisor)]
         self._process = _Process(command, self._environment(cause, raw=raw), os.ttyname(self._terminal))
         self._process.watch(self._worker)
@@ -234,13 +268,19 @@ class UnixBoard:
 
     def _turn(self) -> None:
         port = self._port.fileno()
-        readable = [self._worker.wake_fd, self._console]
-        if port >= 0 and not self._to_board:
-            readable.append(port)
-        writable = [self._console] if self._to_board else []
-        if self._port.wants_write:
-            writable.append(port)
-        select.select(readable, writable, [], _IDLE_WAIT_S)
+        # Not select(): a process with many boards has descriptors beyond its 1024.
+        wanted = {self._worker.wake_fd: select.POLLIN, self._console: select.POLLIN}
+        if self._to_board:
+            wanted[self._console] |= select.POLLOUT
+        if port >= 0:
+            wanted[port] = (0 if self._to_board else select.POLLIN) | (
+                select.POLLOUT if self._port.wants_write else 0
+            )
+        poll = select.poll()
+        for descriptor, events in wanted.items():
+            if events:
+                poll.register(descriptor, events)
+        poll.poll(_IDLE_WAIT_S * 1000)
         self._relay()
         self._revive()
 
