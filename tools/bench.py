@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+import bench_boards
 import bench_bus
 import bench_commands
 import bench_firmware
@@ -14,6 +15,7 @@ import bench_rig
 import structlog
 
 _PARTS = {
+    "boards": bench_boards.measure,
     "bus": bench_bus.measure,
     "commands": bench_commands.measure,
     "firmware": bench_firmware.measure,

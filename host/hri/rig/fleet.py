@@ -158,7 +158,7 @@ class Fleet:
             self.stop()
             raise
         self._home = {member.name: process for member, process in members}
-        self.members = tuple(member for member, _ in members)
+        self.members = tuple(sorted((member for member, _ in members), key=lambda member: member.name))
 
     def stop(self) -> None:
         """Stop every board and wait for it; safe to call twice."""

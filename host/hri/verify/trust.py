@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +11,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
+from .cose import MalformedError
 from .leaf import load_certificate
 from .revocation import RevocationList
 
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTALL)
 # A root with any other extension (name constraints, usages, policies) constrains more than its issuing CA,
 # so its paths are always built in full.
 _PLAIN = frozenset(
@@ -28,9 +32,9 @@ _PLAIN = frozenset(
 class TrustStore:
     """Anchors, known issuing CAs by their DER, and revocation lists already authenticated.
 
-    Build it once with `from_der`; a decision then costs no signature check of a CRL. `vouched` maps an
-    issuing CA to the anchor whose signature on it was checked here, so that no decision has to repeat it;
-    `store` holds both. Validity and revocation depend on the time and are checked every time.
+    Build it once with `from_der` or `from_pem`; a decision then costs no signature check of a CRL. `vouched`
+    maps an issuing CA to the anchor whose signature on it was checked here, so that no decision has to repeat
+    it; `store` holds both. Validity and revocation depend on the time and are checked every time.
     """
 
     anchors: tuple[x509.Certificate, ...]
@@ -57,9 +61,30 @@ class TrustStore:
         store = Store([*roots, *vouched])
         return cls(roots, between, vouched, authentic(crls, (*roots, *between.values())), store)
 
+    @classmethod
+    def from_pem(cls, anchors: bytes, *, intermediates: bytes = b"", crls: bytes = b"") -> TrustStore:
+        """Load files as `hri ca export` prints them, each with any number of certificates or CRLs in PEM.
+
+        Raises ValueError without an anchor, MalformedError for what cannot be read.
+        """
+        return cls.from_der(
+            _pem_blocks(anchors, b"CERTIFICATE"),
+            intermediates=_pem_blocks(intermediates, b"CERTIFICATE"),
+            crls=_pem_blocks(crls, b"X509 CRL"),
+        )
+
     def read(self, der: bytes) -> x509.Certificate:
         """The certificate of these bytes, parsed only if it is not one of ours; raises MalformedError."""
         return self.intermediates.get(der) or load_certificate(der)
+
+
+def _pem_blocks(text: bytes, label: bytes) -> list[bytes]:
+    """The DER of every block with this label (RFC 7468); what stands around the blocks is skipped."""
+    found = [block for kind, block in _PEM.findall(text) if kind == label]
+    try:
+        return [binascii.a2b_base64(block) for block in found]
+    except binascii.Error as error:
+        raise MalformedError(f"a PEM block of a {label.decode()} is damaged") from error
 
 
 def authentic(crls: Sequence[bytes], issuers: Sequence[x509.Certificate]) -> tuple[RevocationList, ...]:
