@@ -167,7 +167,7 @@ class ProvisioningConfig(_Section):
 
 
 class SecurityConfig(_Section):
-    """What must hold before somebody is trusted; `challenge_ttl` in seconds."""
+    """What must hold before somebody is trusted; `challenge_ttl` and `evidence_ttl` in seconds."""
 
     require_attestation: bool = True
     enforce_key_rotation: bool = True
@@ -175,6 +175,7 @@ class SecurityConfig(_Section):
     revoke_on_compromise: bool = True
     accept_first_seen: bool = True
     challenge_ttl: int = Field(default=120, ge=1, le=86400)
+    evidence_ttl: int = Field(default=86400, ge=1, le=31_536_000)
 
 
 class Config(_Section):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ class Passphrases:
     """Where passphrases come from: the environment, a file, the keyring, a prompt; the first that has one.
 
     HRI_CA_PASSPHRASE and HRI_ROOT_PASSPHRASE hold them; HRI_CA_PASSPHRASE_FILE and HRI_ROOT_PASSPHRASE_FILE,
-    or `files`, name files whose first line they are. `ask` prompts, and returns None where nobody is there.
+    or `files`, name files whose first line they are, and which not everybody may read. `ask` prompts, and returns None where nobody is there.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Passphrases:
         if path is None and f"{variable}_FILE" in self._environ:
             path = Path(self._environ[f"{variable}_FILE"])
         if path is not None:
-            return next(iter(read_input(path, "the passphrase file").splitlines()), b"")
+            return _first_line(path)
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
@@ -80,6 +81,18 @@ class Passphrases:
         if answer is not None:
             self._prompted.add(name)
         return answer
+
+
+def _first_line(path: Path) -> bytes:
+    """Return the first line of a passphrase file; raises ConfigurationError for one that anybody may use."""
+    data = read_input(path, "the passphrase file")
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise ConfigurationError(
+            "passphrase-file-open",
+            f"everybody on this machine may read or write the passphrase file {path}",
+            f"chmod 600 {path}, and choose another passphrase if others have had it",
+        )
+    return next(iter(data.splitlines()), b"")
 
 
 def keyring_lookup(home: Path) -> Callable[[PassphraseName], str | None] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -27,7 +29,7 @@ def issue_by_hand(
     """Issue for a PKCS#10 request (PEM or DER), durable and active when this returns.
 
     `evidence` is the state evidence (COSE_Sign1) for this very request; it counts because it is on record
-    here as the accepted answer to a challenge of ours. Without evidence `unattested` gives the reason, and
+    here as the accepted answer to a challenge of ours, not older than `security.evidence_ttl`. Without evidence `unattested` gives the reason, and
     the device is registered as one without a secure element.
 
     Raises PolicyRefusal, ConfigurationError, StorageError.
@@ -65,17 +67,24 @@ def issue_by_hand(
 
 def _on_record(context: Context, device_id: str, public_key: bytes, evidence: bytes) -> tuple[int, ...]:
     records = [item for item in context.registry.evidence(device_id) if item.public_key == public_key]
-    states = [item.id for item in records if item.kind == "state" and item.cose == evidence]
+    states = [item for item in records if item.kind == "state" and item.cose == evidence]
     if not states:
         raise PolicyRefusal(
             "unattested",
             "this evidence is not on record here as the answer to a challenge of this authority",
             "provision the board with `hri provision`, or give --unattested with a reason",
         )
+    limit = timedelta(seconds=context.config.security.evidence_ttl)
+    if all(context.now() - item.created_at > limit for item in states):
+        raise PolicyRefusal(
+            "evidence-stale",
+            f"this evidence is older than security.evidence_ttl, {limit.total_seconds():.0f} s",
+            "have the board prove its state again with `hri provision`",
+        )
     # By the rules of today: what was accepted once may be so no longer.
     births = [item for item in records if item.kind == "birth"]
     accepted = [item.id for item in births if reappraise_birth(context, item).claims is not None]
-    return (*accepted, *states)
+    return (*accepted, *(item.id for item in states))
 
 
 def _der(request: bytes) -> bytes:

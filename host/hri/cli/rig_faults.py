@@ -63,7 +63,7 @@ class Wired:
 
     def note(self, output: Output) -> None:
         """Tell a person which faults wait and how to repeat the run."""
-        if "faults" in self.said:
+        if self._texts:
             again = "".join(f" --fault {text}" for text in self._texts)
             output.note(f"faults:{again} --fault-seed {self.said['fault_seed']}")
         if "control" in self.said:

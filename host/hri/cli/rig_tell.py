@@ -92,6 +92,8 @@ def _words(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _word(value: object) -> str:
+    if value is None:
+        return "no"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -315,6 +315,7 @@ def test_a_missing_passphrase_names_every_way_to_give_it(hri, port, monkeypatch,
     monkeypatch.delenv("HRI_CA_PASSPHRASE")
     file = tmp_path / "words"
     file.write_text("secret ca words\nsecond line\n")
+    file.chmod(0o600)
 
     missing = hri("--json", "provision", "--port", port)
     given = hri("--json", "provision", "--port", port, "--lock", "--passphrase-file", str(file))

@@ -16,6 +16,7 @@ def test_the_option_comes_before_the_environment(tmp_path):
 def test_sources_are_asked_in_their_order(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"from the file\nrest\n")
+    file.chmod(0o640)
     sources = {
         "from the environment": {
             "HRI_CA_PASSPHRASE": "from the environment",
@@ -38,6 +39,16 @@ def test_sources_are_asked_in_their_order(tmp_path):
 def test_none_or_an_empty_one_is_refused(environ):
     with pytest.raises(ConfigurationError, match="root passphrase"):
         Passphrases(environ).get("root")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o602, 0o666])
+def test_a_file_that_everybody_may_use_is_refused(tmp_path, mode):
+    file = tmp_path / "file"
+    file.write_bytes(b"words\n")
+    file.chmod(mode)
+    with pytest.raises(ConfigurationError, match="everybody") as refused:
+        Passphrases({"HRI_CA_PASSPHRASE_FILE": str(file)}).get("ca")
+    assert "chmod 600" in refused.value.hint
 
 
 def test_the_configuration_may_lie_elsewhere(tmp_path: Path):

@@ -78,6 +78,19 @@ def test_evidence_by_hand_is_judged_by_the_rules_of_today(context, registry):
 
 
 @pytest.mark.usefixtures("device")
+def test_evidence_by_hand_counts_for_a_time(context, registry):
+    state = next(item for item in registry.evidence(DEVICE) if item.kind == "state")
+    limit = timedelta(seconds=context.config.security.evidence_ttl)
+    in_time = dataclasses.replace(context, now=lambda: state.created_at + limit)
+    late = dataclasses.replace(context, now=lambda: state.created_at + limit + timedelta(seconds=1))
+
+    assert state.id in _on_record(in_time, DEVICE, state.public_key, state.cose)
+    with pytest.raises(PolicyRefusal, match="evidence_ttl") as refused:
+        _on_record(late, DEVICE, state.public_key, state.cose)
+    assert refused.value.code == "evidence-stale"
+
+
+@pytest.mark.usefixtures("device")
 def test_rotation_makes_a_new_key_in_the_next_slot_under_authorisation(board, connect, context):
     first = lifecycle.rotate(connect, context, DEVICE)
     second = lifecycle.rotate(connect, context, DEVICE)
