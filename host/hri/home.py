@@ -31,7 +31,8 @@ class Passphrases:
     """Where passphrases come from: the environment, a file, the keyring, a prompt; the first that has one.
 
     HRI_CA_PASSPHRASE and HRI_ROOT_PASSPHRASE hold them; HRI_CA_PASSPHRASE_FILE and HRI_ROOT_PASSPHRASE_FILE,
-    or `files`, name files whose first line they are, and which not everybody may read. `ask` prompts, and returns None where nobody is there.
+    or `files`, name files whose first line they are, and which not everybody may read. `ask` prompts, and
+    returns None where nobody is there.
     """
 
     def __init__(

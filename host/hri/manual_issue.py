@@ -29,8 +29,8 @@ def issue_by_hand(
     """Issue for a PKCS#10 request (PEM or DER), durable and active when this returns.
 
     `evidence` is the state evidence (COSE_Sign1) for this very request; it counts because it is on record
-    here as the accepted answer to a challenge of ours, not older than `security.evidence_ttl`. Without evidence `unattested` gives the reason, and
-    the device is registered as one without a secure element.
+    here as the accepted answer to a challenge of ours, not older than `security.evidence_ttl`. Without
+    evidence `unattested` gives the reason, and the device is registered as one without a secure element.
 
     Raises PolicyRefusal, ConfigurationError, StorageError.
     """

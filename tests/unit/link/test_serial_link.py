@@ -259,15 +259,22 @@ def test_a_second_program_on_the_port_is_refused():
         SerialLink.open(device.port, deadlines=SOON)
 
 
-def test_a_pulled_cable_is_an_error_and_not_a_hang():
+def test_a_pulled_cable_is_an_error_and_not_a_hang(tmp_path):
     master, slave = os.openpty()
-    port = os.ttyname(slave)
+    # By a name of its own: the next pty that anybody opens gets this one's number.
+    port = tmp_path / "tty"
+    port.symlink_to(os.ttyname(slave))
     os.close(slave)
-    puller = threading.Timer(0.1, os.close, (master,))
+
+    def pull():
+        port.unlink()
+        os.close(master)
+
+    puller = threading.Timer(0.1, pull)
     puller.start()
     try:
         with pytest.raises((NoDevice, DeviceSilent)):
-            SerialLink.open(port, deadlines=SOON)
+            SerialLink.open(str(port), deadlines=SOON)
     finally:
         puller.join()
 
