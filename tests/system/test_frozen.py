@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from board_flashing import NEW, flashed, hello, new_package
 from hil_bench import new_bench
-from hri.boards import boards_folder
+from hri.boards import boards_folder, firmware_folder
 from hri.rig.atecc import open_chip
 from hri.rig.boards import Board, BoardClock, open_board
 from hri.rig.bus import Bus
-from hri.rig.firmware import firmware_folder
 from hri.rig.runtimes import RuntimeUnavailableError, find_runtime, frozen
 from hri.rig.runtimes.toolchain import missing_packages
 
@@ -71,7 +70,7 @@ def test_the_entry_is_the_main_py_of_the_tree() -> None:
 def test_other_sources_have_another_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = frozen.image_name()
     folder = Path(shutil.copytree(firmware_folder(), tmp_path / "firmware"))
-    monkeypatch.setattr("hri.rig.firmware.firmware_folder", lambda: folder)
+    monkeypatch.setattr("hri.rig.runtimes.frozen.firmware_folder", lambda: folder)
     assert frozen.image_name() == before
     (folder / "hri_device/cbor.py").write_text("changed = 1\n")
     assert frozen.image_name() != before

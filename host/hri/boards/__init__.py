@@ -1,4 +1,4 @@
-"""Boards as data: what each one is, how a chip is wired to it, and how it is flashed."""
+"""Boards as data, and the firmware for them: what each board is, how it is wired to a chip and flashed."""
 
 from hri.boards.description import (
     BoardDescription,
@@ -12,7 +12,7 @@ from hri.boards.description import (
     Usb,
     Wire,
 )
-from hri.boards.folder import board_names, boards_folder, load_board
+from hri.boards.folder import board_names, boards_folder, firmware_folder, load_board
 
 __all__ = (
     "BoardDescription",
@@ -27,5 +27,6 @@ __all__ = (
     "Wire",
     "board_names",
     "boards_folder",
+    "firmware_folder",
     "load_board",
 )

@@ -1,4 +1,4 @@
-"""Where the descriptions lie: one folder a board, with its ``board.toml`` and its ``wiring.svg``."""
+"""Where the descriptions and the firmware lie: in a checkout, or in the installed package."""
 
 from __future__ import annotations
 
@@ -10,10 +10,23 @@ from hri.boards.description import BoardDescription, BoardError
 TEMPLATE = "template"
 
 
+_PACKAGED = Path(__file__).parent
+_CHECKOUT = _PACKAGED.resolve().parents[2]
+
+
 def boards_folder() -> Path:
-    """Return the folder with one folder a board: the copy in the installed package, or the checkout's."""
-    packaged = Path(__file__).parent / "data"
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "boards"
+    """Return the folder with one folder a board, each with its ``board.toml`` and its ``wiring.svg``."""
+    packaged = _PACKAGED / "data"
+    return packaged if packaged.is_dir() else _CHECKOUT / "boards"
+
+
+def firmware_folder() -> Path:
+    """Return the folder with ``hri_device`` and its entry points; FileNotFoundError where there is none."""
+    packaged = _PACKAGED / "firmware"
+    folder = packaged if packaged.is_dir() else _CHECKOUT / "firmware"
+    if not (folder / "hri_device").is_dir():
+        raise FileNotFoundError(f"no hri_device in {folder}; install hri again")
+    return folder
 
 
 def board_names() -> list[str]:

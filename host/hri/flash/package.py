@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from hri.boards import boards_folder
-from hri.rig.firmware import firmware_folder
+from hri.boards import boards_folder, firmware_folder
 from hri.rig.runtimes import compile_package
 
 _PACKAGE = "hri_device"

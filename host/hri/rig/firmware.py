@@ -8,23 +8,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from hri.boards import firmware_folder
 from hri.rig.runtimes import compile_package
-from hri.rig.runtimes.cache import checkout_root
 
 _PACKAGE = "hri_device"
 _ENTRY = "main.py"
-
-
-def firmware_folder() -> Path:
-    """Return the folder with `hri_device` and its entry points: the checkout's, or the one in the wheel.
-
-    Raises FileNotFoundError where there is neither.
-    """
-    checkout = checkout_root()
-    folder = checkout / "firmware" if checkout else Path(__file__).parent / "device"
-    if not (folder / _PACKAGE).is_dir():
-        raise FileNotFoundError(f"no {_PACKAGE} in {folder}; install hri again")
-    return folder
 
 
 def device_package(folder: Path | None = None) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from hri.boards import boards_folder
+from hri.boards import boards_folder, firmware_folder
 from hri.rig.runtimes import versions
 
 NAME = "rpi_pico_frozen"
@@ -15,9 +15,6 @@ BOARD_DIR = "boards/rpi_pico/frozen"
 
 def _sources() -> dict[str, Path]:
     """Return path in a checkout -> file, of everything that boards/rpi_pico/frozen/manifest.py names."""
-    # hri.rig.firmware compiles with a runtime, so it imports this package.
-    from hri.rig.firmware import firmware_folder
-
     firmware, boards = firmware_folder(), boards_folder()
     files = [
         *((boards, path, "boards") for path in (boards / "rpi_pico" / "frozen").iterdir() if path.is_file()),
