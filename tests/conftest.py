@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 from atecc_coverage import Coverage
+from postgres_server import PostgresServer, find
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +28,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Coverage(config.getoption("--atecc-coverage")))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this process's tests."""
+    if find("initdb") is None:
+        pytest.skip("no PostgreSQL server on this machine; apt-get install postgresql")
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(autouse=True)

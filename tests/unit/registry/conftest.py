@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
 from hri.registry import CertificateRecord, Device, Registry
+from hri.registry.schema import metadata
+from postgres_server import PostgresServer
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +30,32 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "hri.db"
 
 
+@pytest.fixture(scope="session")
+def shared(postgres: PostgresServer) -> str:
+    """The URL of a database with our tables; a new one for each test would take longer than the tests."""
+    url = postgres.url()
+    Registry.open(url).close()
+    return url
+
+
+def _emptied(url: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables = ", ".join(sorted(metadata.tables))
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest) -> str:
+    """Where an empty registry is to be: a file, or a database of a real PostgreSQL server."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("path"))
+    return _emptied(request.getfixturevalue("shared"))
+
+
 @pytest.fixture
-def registry(path: Path) -> Iterator[Registry]:
-    with Registry.open(path) as opened:
+def registry(where: str) -> Iterator[Registry]:
+    with Registry.open(where) as opened:
         yield opened
 
 
