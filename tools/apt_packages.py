@@ -11,6 +11,8 @@ _DEADLINE_S = 900
 _NEEDED = {
     "/usr/lib/postgresql/*/bin/initdb": "postgresql",
     "openssl": "openssl",
+    "/usr/lib/*/softhsm/libsofthsm2.so": "softhsm2",
+    "pkcs11-tool": "opensc",
 }
 
 

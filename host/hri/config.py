@@ -138,6 +138,14 @@ class CertificateConfig(_Section):
         return self
 
 
+class Pkcs11Config(_Section):
+    """The token in which the authority's keys are; `timeout` in seconds, for one answer of the token."""
+
+    module: str | None = None
+    token: str | None = None
+    timeout: float = Field(default=30.0, ge=1, le=3600)
+
+
 class CertificateAuthorityConfig(_Section):
     """Which authority issues, and where its revocation list is published."""
 
@@ -147,6 +155,7 @@ class CertificateAuthorityConfig(_Section):
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)
     organisation: str = "Hardware Rooted Identity"
+    pkcs11: Pkcs11Config = Pkcs11Config()
 
     @model_validator(mode="after")
     def _available(self) -> CertificateAuthorityConfig:

@@ -11,28 +11,34 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import platformdirs
 
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
+from hri.ca.keyring import Keyring
 from hri.ca.operator import OperatorKey
+from hri.ca.signer import SecretName
 from hri.config import Config, load
 from hri.context import Context
 from hri.errors import ConfigurationError
 from hri.registry import Registry, registry_location
 
-PassphraseName = Literal["ca", "root"]
+PassphraseName = SecretName
 Ask = Callable[[PassphraseName], bytes | None]
+_VARIABLES: Mapping[PassphraseName, str] = {
+    "ca": "HRI_CA_PASSPHRASE",
+    "root": "HRI_ROOT_PASSPHRASE",
+    "pkcs11": "HRI_PKCS11_PIN",
+}
 
 
 class Passphrases:
     """Where passphrases come from: the environment, a file, the keyring, a prompt; the first that has one.
 
-    HRI_CA_PASSPHRASE and HRI_ROOT_PASSPHRASE hold them; HRI_CA_PASSPHRASE_FILE and HRI_ROOT_PASSPHRASE_FILE,
-    or `files`, name files whose first line they are, and which not everybody may read. `ask` prompts, and
-    returns None where nobody is there.
+    HRI_CA_PASSPHRASE, HRI_ROOT_PASSPHRASE and HRI_PKCS11_PIN, a token's, hold them; the same names with _FILE
+    appended, or `files`, name files whose first line they are, and which not everybody may read. `ask`
+    prompts, and returns None where nobody is there.
     """
 
     def __init__(
@@ -47,27 +53,27 @@ class Passphrases:
         self._files = dict(files or {})
         self._keyring = keyring
         self._ask = ask
-        self._prompted: set[PassphraseName] = set()
+        self._answers: dict[PassphraseName, bytes] = {}
 
     def get(self, name: PassphraseName) -> bytes:
         """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
         found = self._find(name)
         if not found:
-            variable = f"HRI_{name.upper()}_PASSPHRASE"
+            variable = _VARIABLES[name]
             what = "empty" if found is not None else "missing"
             raise ConfigurationError(
                 "no-passphrase",
-                f"the {name} passphrase is {what}",
+                f"the {secret_words(name)} is {what}",
                 f"set {variable}, or {variable}_FILE to the file that holds it, or run this at a terminal",
             )
         return found
 
     def prompted(self, name: PassphraseName) -> bool:
         """Return whether the last passphrase of this name came from a prompt, where one mistypes."""
-        return name in self._prompted
+        return name in self._answers
 
     def _find(self, name: PassphraseName) -> bytes | None:
-        variable = f"HRI_{name.upper()}_PASSPHRASE"
+        variable = _VARIABLES[name]
         if variable in self._environ:
             return self._environ[variable].encode()
         path = self._files.get(name)
@@ -78,10 +84,16 @@ class Passphrases:
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
-        answer = self._ask(name) if self._ask else None
+        # Nobody wants to type the same one twice in a run.
+        answer = self._answers.get(name) or (self._ask(name) if self._ask else None)
         if answer is not None:
-            self._prompted.add(name)
+            self._answers[name] = answer
         return answer
+
+
+def secret_words(name: PassphraseName) -> str:
+    """Return what people call a secret."""
+    return "PIN of the token" if name == "pkcs11" else f"{name} passphrase"
 
 
 def _first_line(path: Path) -> bytes:
@@ -167,11 +179,23 @@ class Home:
         authority = Authority.open_public(self.path)
         operator = None
         if unlocked:
-            passphrase = self.passphrases.get("ca")
-            authority = Authority.open(self.path, passphrase)
-            operator = OperatorKey.open(self.path, passphrase)
+            keyring = self.keyring(config)
+            authority = Authority.unlock(self.path, keyring)
+            operator = OperatorKey.unlock(self.path, keyring)
         with self.registry() as registry:
             yield Context(config, registry, authority, operator, station=socket.gethostname())
+
+    def keyring(self, config: Config) -> Keyring:
+        """Return what opens the authority's keys; it asks for a passphrase or a PIN when one is needed."""
+        token = config.certificate_authority.pkcs11
+        known: dict[PassphraseName, bytes] = {}
+
+        def secret(name: PassphraseName) -> bytes:
+            if name not in known:
+                known[name] = self.passphrases.get(name)
+            return known[name]
+
+        return Keyring(secret, token.timeout, token.module)
 
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""

@@ -1,4 +1,4 @@
-"""The issuing CA: certificates and revocation lists from a key on disk. Computes, and keeps no records."""
+"""The issuing CA: certificates and revocation lists from its key. Computes, and keeps no records."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hri.ca.ceremony import hold_ceremony
+from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.csr import checked_public_key
-from hri.ca.files import disk_errors
-from hri.ca.keys import open_key
+from hri.ca.keyring import Keyring
+from hri.ca.keys import FileSigners, open_signer
+from hri.ca.parts import check_parts, read_certificates, subject_key_identifier
 from hri.ca.profiles import Profile
+from hri.ca.signer import KeyFile, Signer, SignerPublicKey, digest_for
 from hri.ca.to_template import TemplateCertificate, issue_to_template
 from hri.compressed import Sources, Validity
 from hri.compressed.conversion import subject_text
@@ -27,7 +27,6 @@ from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry.records import RevokedEntry
 
 _log = structlog.get_logger(__name__)
-_SHA256 = hashes.SHA256()
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
 _BACKDATE = timedelta(minutes=5)
@@ -44,9 +43,7 @@ class _Dated:
 class Authority:
     """A root certificate, the issuing CA below it, and the issuing key where it was opened."""
 
-    def __init__(
-        self, root: x509.Certificate, issuing: x509.Certificate, key: ec.EllipticCurvePrivateKey | None
-    ) -> None:
+    def __init__(self, root: x509.Certificate, issuing: x509.Certificate, key: Signer | None) -> None:
         """Check that the parts belong together; `root` and `issuing` may be one self-signed certificate.
 
         Raises ConfigurationError.
@@ -54,12 +51,13 @@ class Authority:
         self.root = root
         self.issuing = issuing
         self._key = key
-        _check_parts(root, issuing, key)
-        identifier = _subject_key_identifier(issuing)
+        check_parts(root, issuing, key)
+        identifier = subject_key_identifier(issuing)
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._last_dated: _Dated | None = None
         self._issuer = issuing.subject
+        self._digest = digest_for(issuing.public_key())
         self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
 
     @classmethod
@@ -76,27 +74,34 @@ class Authority:
     ) -> Authority:
         """Make a root (P-256, 20 years), an issuing CA (P-256, 10 years, pathlen 0) and an operator key.
 
-        All or nothing, below `home`/ca. With `root_out` the encrypted root key goes to that folder instead.
+        All or nothing, in encrypted files below `home`/ca. With `root_out` the root's goes to that folder
+        instead. `hold_ceremony` makes them of other kinds and in other places.
 
         Raises ConfigurationError and StorageError.
         """
-        result = hold_ceremony(
+        hold_ceremony(
             home,
-            organisation=organisation,
-            common_name=common_name,
-            root_passphrase=root_passphrase,
-            ca_passphrase=ca_passphrase,
+            CeremonyPlan(organisation, common_name),
+            root_keys=FileSigners(root_passphrase),
+            keys=FileSigners(ca_passphrase),
             root_out=root_out,
             now=now,
         )
-        _log.info("authority made", folder=str(result.folder), root_key=str(result.root_key))
         return cls.open(home, ca_passphrase)
 
     @classmethod
     def open(cls, home: Path, ca_passphrase: bytes) -> Authority:
         """Open the authority of a home folder for issuing. Raises ConfigurationError and StorageError."""
+        return cls.unlock(home, Keyring.of_passphrase(ca_passphrase))
+
+    @classmethod
+    def unlock(cls, home: Path, keyring: Keyring) -> Authority:
+        """Open the authority of a home folder for issuing, wherever its key is.
+
+        Raises ConfigurationError, StorageError and DeviceError (a token).
+        """
         public = cls.open_public(home)
-        key = open_key(home / "ca" / "issuing.key", ca_passphrase, "issuing CA")
+        key = keyring.open(KeyFile(home / "ca", "issuing"), "issuing CA")
         return cls(public.root, public.issuing, key)
 
     @classmethod
@@ -107,7 +112,9 @@ class Authority:
             raise ConfigurationError(
                 "no-ca", f"there is no authority in {home}", "make one with `hri ca init`, or give its --home"
             )
-        return cls(_read_certificate(folder / "root.pem"), _read_certificate(folder / "issuing.pem"), None)
+        return cls(
+            read_certificates(folder / "root.pem")[0], read_certificates(folder / "issuing.pem")[0], None
+        )
 
     @classmethod
     def from_files(cls, key_path: Path, certificate_path: Path, passphrase: bytes | None = None) -> Authority:
@@ -118,8 +125,8 @@ class Authority:
 
         Raises ConfigurationError and StorageError.
         """
-        issuing, *above = _read_certificates(certificate_path)
-        key = open_key(key_path, passphrase, "CA")
+        issuing, *above = read_certificates(certificate_path)
+        key = open_signer(key_path, passphrase, "CA")
         if passphrase is None:
             _log.warning("the CA key is not encrypted: whoever reads the file can issue", path=str(key_path))
         return cls(above[-1] if above else issuing, issuing, key)
@@ -182,7 +189,7 @@ class Authority:
                 x509.Extension(x509.SubjectAlternativeName.oid, False, names),
             ],
         )
-        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+        return builder.sign(key, self._digest).public_bytes(Encoding.DER)
 
     def build_to_template(
         self,
@@ -203,6 +210,10 @@ class Authority:
         key, template = self._signing_key(), profile.template
         if template is None:
             raise ValueError("the profile has no template")
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ConfigurationError(
+                "template-issuer", "templates are for issuing CAs with a P-256 key", "issue from another CA"
+            )
         sources = Sources(checked_public_key(public_key)[0], element_serial=element_serial)
         named = template.device_id_from
         given = subject_text(named, sources).decode() if named is not None else None
@@ -233,7 +244,7 @@ class Authority:
     @property
     def signer_id(self) -> bytes:
         """The two bytes by which compressed certificates name the issuing CA: the first of its key id."""
-        return _subject_key_identifier(self.issuing).digest[:2]
+        return subject_key_identifier(self.issuing).digest[:2]
 
     def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
@@ -264,18 +275,18 @@ class Authority:
             extensions=extensions,
             revoked_certificates=[_crl_entry(entry) for entry in revoked],
         )
-        return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+        return builder.sign(key, self._digest).public_bytes(Encoding.DER)
 
     def signed(self, crl: x509.CertificateRevocationList) -> bool:
         """Say whether the issuing CA signed this list."""
         key = self.issuing.public_key()
         return (
-            isinstance(key, ec.EllipticCurvePublicKey)
+            isinstance(key, SignerPublicKey)
             and crl.issuer == self.issuing.subject
             and crl.is_signature_valid(key)
         )
 
-    def _signing_key(self) -> ec.EllipticCurvePrivateKey:
+    def _signing_key(self) -> Signer:
         if self._key is None:
             raise ConfigurationError("ca-locked", "the issuing key is not open", "give the CA passphrase")
         return self._key
@@ -328,48 +339,6 @@ def _key_identifier(point: bytes) -> x509.SubjectKeyIdentifier:
     return x509.SubjectKeyIdentifier(hashlib.sha1(b"\x04" + point, usedforsecurity=False).digest())
 
 
-def _check_parts(
-    root: x509.Certificate, issuing: x509.Certificate, key: ec.EllipticCurvePrivateKey | None
-) -> None:
-    try:
-        root.verify_directly_issued_by(root)
-        issuing.verify_directly_issued_by(root)
-        basic = issuing.extensions.get_extension_for_class(x509.BasicConstraints).value
-        # RFC 5280 section 4.2.1.3 asks for it in a CA certificate, and verifiers refuse chains without.
-        usage = issuing.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound as error:
-        raise _broken(f"the CA certificate has no {error.oid._name} extension") from error
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise _broken("the CA certificates do not form a chain") from error
-    if not basic.ca or not usage.key_cert_sign or not usage.crl_sign:
-        raise _broken("the issuing certificate is not one of a CA that signs certificates and CRLs")
-    if key is not None and key.public_key() != issuing.public_key():
-        raise _broken("the issuing key does not belong to the issuing certificate")
-
-
-def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        public_key = certificate.public_key()
-        if not isinstance(public_key, ec.EllipticCurvePublicKey):
-            raise _broken("the issuing certificate has no elliptic-curve key") from None
-        return x509.SubjectKeyIdentifier.from_public_key(public_key)
-
-
-def _read_certificate(path: Path) -> x509.Certificate:
-    return _read_certificates(path)[0]
-
-
-def _read_certificates(path: Path) -> list[x509.Certificate]:
-    with disk_errors(path):
-        pem = path.read_bytes()
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise _broken(f"{path} is not a PEM certificate") from error
-
-
 def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
     reason = x509.ReasonFlags(entry.reason)
     # RFC 5280 section 5.3.1: "unspecified" is said by saying nothing.
@@ -384,7 +353,3 @@ def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
 def _naive(moment: datetime) -> datetime:
     """What the builders' constructors take: UTC, whole seconds, without a zone."""
     return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
-
-
-def _broken(message: str) -> ConfigurationError:
-    return ConfigurationError("ca-broken", message, "restore the folder ca from a backup")

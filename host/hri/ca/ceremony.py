@@ -2,32 +2,36 @@
 
 Everything is written into a folder of its own, synced, and renamed into place in one step; a process killed
 at any moment leaves either no authority or a whole one, and running the same command again completes it.
+A key in a token that nothing names was made by such a process, and harms nobody.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 
-from hri.ca.files import disk_errors, sync_folder, write_atomically
-from hri.ca.keys import encrypted_pem
-from hri.ca.profiles import KEY_USAGES
-from hri.errors import ConfigurationError
-from hri.registry.folder_lock import exclusive
+from hri.ca.ca_certificate import (
+    ISSUING_VALIDITY,
+    ROOT_TERMS,
+    ROOT_VALIDITY,
+    CaTerms,
+    ca_certificate,
+    ca_name,
+)
+from hri.ca.files import write_atomically
+from hri.ca.placing import Files, place
+from hri.ca.signer import KeyKind, NewKey, Signers
+from hri.errors import ConfigurationError, HriError
 
-ROOT_VALIDITY = timedelta(days=20 * 365 + 5)
-ISSUING_VALIDITY = timedelta(days=10 * 365 + 2)
-_DRAFT = ".ca-draft-"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,134 +47,110 @@ def root_key_name(root: x509.Certificate) -> str:
     return f"hri-root-{root.fingerprint(hashes.SHA256()).hex()[:16]}.key"
 
 
+@dataclass(frozen=True, slots=True)
+class CeremonyPlan:
+    """What is to be made: names, kinds of key, how long the certificates are valid.
+
+    The operator's key, which chips verify, is always P-256; so is a root whose key goes into chips.
+    """
+
+    organisation: str = "Hardware Rooted Identity"
+    common_name: str = "HRI"
+    root_kind: KeyKind = KeyKind.P256
+    issuing_kind: KeyKind = KeyKind.P256
+    root_validity: timedelta = ROOT_VALIDITY
+    issuing_validity: timedelta = ISSUING_VALIDITY
+
+
 def hold_ceremony(
-    home: Path,
-    *,
-    organisation: str,
-    common_name: str,
-    root_passphrase: bytes,
-    ca_passphrase: bytes,
-    root_out: Path | None,
-    now: datetime,
-    root_validity: timedelta = ROOT_VALIDITY,
-    issuing_validity: timedelta = ISSUING_VALIDITY,
+    home: Path, plan: CeremonyPlan, *, root_keys: Signers, keys: Signers, root_out: Path | None, now: datetime
 ) -> CeremonyResult:
     """Make the root, the issuing CA and the operator key under `home`/ca.
 
-    The root key is encrypted under its own passphrase and goes to `root_out` where that is given, so that it
-    never touches `home`.
+    `root_keys` makes the root's key, `keys` the others. The root's goes to `root_out` where that is given, so
+    that it never touches `home`.
 
-    Raises ConfigurationError (an authority is there already, an empty passphrase) and StorageError.
+    Raises ConfigurationError (an authority is there already, an empty passphrase), StorageError and
+    DeviceError (a token).
     """
     folder = home / "ca"
     if folder.exists():
         raise _already_there(folder)
-    root_key, issuing_key, operator_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
-    start = now.replace(microsecond=0)
-    names = _names(organisation, common_name)
-    root = _authority_certificate(
-        names[0], names[0], root_key.public_key(), root_key, start, root_validity, None
-    )
-    issuing = _authority_certificate(
-        names[1], names[0], issuing_key.public_key(), root_key, start, min(issuing_validity, root_validity), 0
-    )
-    operator_public = operator_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    files = {
-        "root.pem": (root.public_bytes(Encoding.PEM), 0o644),
-        "issuing.pem": (issuing.public_bytes(Encoding.PEM), 0o644),
-        "issuing.key": (encrypted_pem(issuing_key, ca_passphrase, "issuing CA"), 0o600),
-        "operator.pem": (operator_public, 0o644),
-        "operator.key": (encrypted_pem(operator_key, ca_passphrase, "operator"), 0o600),
-    }
-    root_pem = encrypted_pem(root_key, root_passphrase, "root CA")
+    root_name = ca_name(plan.organisation, f"{plan.common_name} root")
+    issuing_name = ca_name(plan.organisation, f"{plan.common_name} issuing")
+    with ExitStack() as undo:
+        root_key = _made(undo, folder, lambda: root_keys.generate("root CA", plan.root_kind))
+        issuing_key = _made(undo, folder, lambda: keys.generate("issuing CA", plan.issuing_kind))
+        operator_key = _made(undo, folder, lambda: keys.generate("operator", KeyKind.P256))
+        start = now.replace(microsecond=0)
+        root = ca_certificate(
+            root_name,
+            root_key.signer.public_key(),
+            issuer=root_name,
+            signer=root_key.signer,
+            start=start,
+            end=start + plan.root_validity,
+            terms=ROOT_TERMS,
+        )
+        issuing = ca_certificate(
+            issuing_name,
+            issuing_key.signer.public_key(),
+            issuer=root_name,
+            signer=root_key.signer,
+            start=start,
+            end=start + min(plan.issuing_validity, plan.root_validity),
+            terms=CaTerms(),
+        )
+        files: Files = {
+            "root.pem": (root.public_bytes(Encoding.PEM), 0o644),
+            "issuing.pem": (issuing.public_bytes(Encoding.PEM), 0o644),
+            f"issuing{issuing_key.suffix}": (issuing_key.content, 0o600),
+            "operator.pem": (_public_pem(operator_key), 0o644),
+            f"operator{operator_key.suffix}": (operator_key.content, 0o600),
+        }
+        return CeremonyResult(folder, _write(folder, files, root, root_key, root_out))
+
+
+def _write(
+    folder: Path, files: Files, root: x509.Certificate, root_key: NewKey, root_out: Path | None
+) -> Path:
+    """Put everything into place and return where the root's key is."""
     if root_out is None:
-        root_path = folder / "root.key"
-        files["root.key"] = (root_pem, 0o600)
-    else:
-        root_path = root_out / root_key_name(root)
+        name = f"root{root_key.suffix}"
+        place(folder, {**files, name: (root_key.content, 0o600)}, lambda: _already_there(folder))
+        return folder / name
+    path = (root_out / root_key_name(root)).with_suffix(root_key.suffix)
     try:
-        if root_out is not None:
-            # Before the authority: an orphaned root key harms nobody, an authority without its root would.
-            write_atomically(root_path, root_pem, 0o600)
-        _place(folder, files)
+        # Before the authority: an orphaned root key harms nobody, an authority without its root would.
+        write_atomically(path, root_key.content, 0o600)
+        place(folder, files, lambda: _already_there(folder))
     except BaseException:
         # Not once the authority is in place, though the sync after that may have failed: it needs its root.
-        if root_out is not None and not folder.exists():
-            root_path.unlink(missing_ok=True)
+        if not folder.exists():
+            path.unlink(missing_ok=True)
         raise
-    return CeremonyResult(folder, root_path)
+    return path
 
 
-def _place(folder: Path, files: dict[str, tuple[bytes, int]]) -> None:
-    with disk_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(folder), exclusive(folder.parent, "making an authority"):
-        for left_over in folder.parent.glob(f"{_DRAFT}*"):
-            # Of a ceremony that was killed: nobody else is at work here now.
-            shutil.rmtree(left_over, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
+def _made(undo: ExitStack, folder: Path, make: Callable[[], NewKey]) -> NewKey:
+    """Make a key that is taken back if the authority does not come about."""
+    made = make()
+
+    def take_back() -> None:
+        if folder.exists():
+            return
         try:
-            for name, (data, mode) in files.items():
-                write_atomically(draft / name, data, mode)
-            try:
-                # rename(2) onto a folder that holds something fails: the loser of a race changes nothing.
-                os.rename(draft, folder)
-            except OSError as error:
-                if folder.exists():
-                    raise _already_there(folder) from error
-                raise
-            sync_folder(folder.parent)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            made.discard()
+        except HriError as error:
+            # The failure that led here is what has to be told.
+            _log.warning("a key was left in the token", reason=error.message)
+
+    undo.callback(take_back)
+    return made
 
 
-def _names(organisation: str, common_name: str) -> tuple[x509.Name, x509.Name]:
-    for what, value in (("organisation", organisation), ("common name", common_name)):
-        if not value.strip() or len(value) > 56 or not value.isprintable():
-            raise ConfigurationError(
-                "bad-ca-name",
-                f"the {what} of the authority has 1 to 56 printable characters",
-                "choose another",
-            )
-
-    def name(suffix: str) -> x509.Name:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-                x509.NameAttribute(NameOID.COMMON_NAME, f"{common_name} {suffix}"),
-            ]
-        )
-
-    return name("root"), name("issuing")
-
-
-def _authority_certificate(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-    signer: ec.EllipticCurvePrivateKey,
-    start: datetime,
-    validity: timedelta,
-    path_length: int | None,
-) -> x509.Certificate:
-    usage = x509.KeyUsage(**{name: name in ("key_cert_sign", "crl_sign") for name in KEY_USAGES})
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + validity)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
-        .sign(signer, hashes.SHA256())
-    )
+def _public_pem(key: NewKey) -> bytes:
+    return key.signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _already_there(folder: Path) -> ConfigurationError:

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hri.ca.files import write_atomically
-from hri.ca.keys import encrypted_pem, open_key
+from hri.ca.keyring import Keyring
+from hri.ca.keys import encrypted_pem
+from hri.ca.signer import KeyFile, KeyKind, check_kind
 from hri.errors import ConfigurationError
 
 _PROTECTED = cbor2.dumps({1: -7}, canonical=True)
@@ -23,7 +25,7 @@ _PURPOSE = "hri/1 authorise"
 
 
 class OperatorKey:
-    """A P-256 key in the home folder, encrypted under the CA passphrase."""
+    """A P-256 key, encrypted under the CA passphrase in the home folder, or in a token."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -49,14 +51,26 @@ class OperatorKey:
     @classmethod
     def open(cls, home: Path, passphrase: bytes) -> OperatorKey:
         """Open the operator key of a home folder. Raises ConfigurationError and StorageError."""
-        path = home / "ca" / "operator.key"
-        if not path.exists():
+        return cls.unlock(home, Keyring.of_passphrase(passphrase))
+
+    @classmethod
+    def unlock(cls, home: Path, keyring: Keyring) -> OperatorKey:
+        """Open the operator key of a home folder, wherever it is.
+
+        Raises ConfigurationError, StorageError and DeviceError (a token).
+        """
+        file = KeyFile(home / "ca", "operator")
+        if not file.path.exists():
             raise ConfigurationError(
                 "no-operator-key",
                 f"there is no operator key in {home}",
                 "make the authority with `hri ca init`",
             )
-        return cls(open_key(path, passphrase, "operator"))
+        key = keyring.open(file, "operator")
+        check_kind(key.public_key(), frozenset({KeyKind.P256}), "operator")
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError("a P-256 key is an elliptic-curve key")
+        return cls(key)
 
     def sign_authorisation(
         self, verifier: str, device_id: str, nonce: bytes, op: str, args: Mapping[str, Any]

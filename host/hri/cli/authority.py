@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca import crl
 from hri.ca.authority import Authority
+from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.files import read_input
+from hri.ca.signer import KeyKind
+from hri.cli.signers import KeyTypeOption, ModuleOption, Places, SignerKind, SignerOption, TokenOption
 from hri.cli.state import State, state_of
-from hri.context import Context, utc_now
+from hri.context import utc_now
 from hri.errors import ConfigurationError
-from hri.home import PassphraseName
 from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
 from hri.serial_numbers import serial_text
@@ -35,6 +37,14 @@ def init(
     root_out: Annotated[
         Path | None, typer.Option(help="Put the root's key into this folder, off this machine's home.")
     ] = None,
+    key_type: KeyTypeOption = KeyKind.P256,
+    root_key_type: Annotated[
+        KeyKind, typer.Option(help="The root's key; boards are provisioned under a p256 root only.")
+    ] = KeyKind.P256,
+    signer: SignerOption = SignerKind.file,
+    root_signer: Annotated[SignerKind, typer.Option(help="Where the root's key is made.")] = SignerKind.file,
+    module: ModuleOption = None,
+    token: TokenOption = None,
 ) -> None:
     """Make a root CA, an issuing CA and an operator key."""
     state = state_of(context)
@@ -43,18 +53,15 @@ def init(
         raise ConfigurationError(
             "ca-exists", f"there is an authority in {state.home.path} already", "use it, or another --home"
         )
-    root_passphrase, ca_passphrase = _new_passphrase(state, "root"), _new_passphrase(state, "ca")
-    made = Authority.create(
-        state.home.path,
-        organisation=organisation or config.certificate_authority.organisation,
-        common_name=name,
-        root_passphrase=root_passphrase,
-        ca_passphrase=ca_passphrase,
-        root_out=root_out,
-        now=utc_now(),
+    places = Places(state, config, module, token)
+    root_keys, keys = places.signers(root_signer, "root"), places.signers(signer, "ca")
+    plan = CeremonyPlan(
+        organisation or config.certificate_authority.organisation, name, root_key_type, key_type
     )
-    with state.home.registry() as registry:
-        publish_crl(Context(config, registry, made, None, station=""), state.home.crl_path().parent)
+    hold_ceremony(state.home.path, plan, root_keys=root_keys, keys=keys, root_out=root_out, now=utc_now())
+    with state.context(unlocked=True) as opened:
+        publish_crl(opened, state.home.crl_path().parent)
+        made = opened.authority
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {
@@ -135,17 +142,6 @@ def issue(
         )
     else:
         state.output.raw(issued.pem.decode("ascii"))
-
-
-def _new_passphrase(state: State, name: PassphraseName) -> bytes:
-    passphrase = state.home.passphrases.get(name)
-    if state.home.passphrases.prompted(name):
-        again = typer.prompt(f"{name} passphrase again", hide_input=True, err=True)
-        if str(again).encode() != passphrase:
-            raise ConfigurationError(
-                "passphrase-mismatch", "the two passphrases differ", "run the command again"
-            )
-    return passphrase
 
 
 def _current_crl(state: State) -> x509.CertificateRevocationList:

@@ -16,7 +16,7 @@ from hri.cli.output import Output
 from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError
-from hri.home import Home, PassphraseName, Passphrases, keyring_lookup
+from hri.home import Home, PassphraseName, Passphrases, keyring_lookup, secret_words
 from hri.link import Deadlines, SerialLink
 
 PortOption = Annotated[
@@ -93,4 +93,4 @@ def state_of(context: typer.Context) -> State:
 def _ask(name: PassphraseName) -> bytes | None:
     if not sys.stdin.isatty():
         return None
-    return str(typer.prompt(f"{name} passphrase", hide_input=True, err=True)).encode()
+    return str(typer.prompt(secret_words(name), hide_input=True, err=True)).encode()
