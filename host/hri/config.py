@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Hashable, Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,6 +157,8 @@ class CertificateAuthorityConfig(_Section):
     crl_days: int = Field(default=7, ge=1, le=365)
     organisation: str = "Hardware Rooted Identity"
     pkcs11: Pkcs11Config = Pkcs11Config()
+    issuing: str = "issuing"
+    by_device: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def _available(self) -> CertificateAuthorityConfig:
@@ -198,6 +201,14 @@ class Config(_Section):
     security: SecurityConfig = SecurityConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def issuing_ca(self, device_id: str | None = None) -> str:
+        """Return the CA that issues for a device: that of the first pattern that fits, or the default."""
+        terms = self.certificate_authority
+        for pattern, name in terms.by_device.items():
+            if device_id is not None and fnmatchcase(device_id, pattern):
+                return name
+        return terms.issuing
 
     def profile(self, name: str = "default") -> Profile:
         """Return the certificate profile of this configuration.

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
+from hri.ca.hierarchy import Hierarchy
 from hri.ca.issuance import Issuer
+from hri.ca.keyring import Keyring
 from hri.ca.operator import OperatorKey
 from hri.ca.profiles import Profile as CertificateProfile
 from hri.config import Config
@@ -23,7 +25,9 @@ from hri.elements.board import Authorise, RetryPolicy
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry import Registry
 from hri.verify.attestation import AttestationPolicy
+from hri.verify.cose import MalformedError
 from hri.verify.endorsement import STATION_FIRST_SEEN, VENDOR_MANIFEST, EndorsementClaim
+from hri.verify.leaf import load_certificate
 
 CHIP_PROFILE = "hri-device"
 
@@ -35,7 +39,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One authority with its registry and rules.
+    """One authority with its registry and rules, and the hierarchy that it is the default of, if any.
 
     `operator` is None where the passphrase was not given; what needs it then raises ConfigurationError.
     `station` names this machine in records. `now` gives aware UTC times, `monotonic` seconds.
@@ -49,6 +53,8 @@ class Context:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    hierarchy: Hierarchy | None = None
+    keyring: Keyring | None = None
 
     @property
     def verifier(self) -> str:
@@ -72,8 +78,47 @@ class Context:
 
     @property
     def anchors(self) -> tuple[bytes, ...]:
-        """The trust anchors, DER."""
-        return (self.authority.root.public_bytes(Encoding.DER),)
+        """The trust anchors, DER: every root there ever was here."""
+        known = () if self.hierarchy is None else tuple(root.certificate for root in self.hierarchy.roots)
+        roots = dict.fromkeys((self.authority.root, *known))
+        return tuple(root.public_bytes(Encoding.DER) for root in roots)
+
+    @property
+    def intermediates(self) -> tuple[bytes, ...]:
+        """The issuing CAs of every generation, and cross-certificates, DER."""
+        known = () if self.hierarchy is None else self.hierarchy.intermediates
+        others = (certificate.public_bytes(Encoding.DER) for certificate in known)
+        return tuple(dict.fromkeys((*self.authority.chain_der(), *others)))
+
+    def chain_of(self, certificate_der: bytes) -> tuple[bytes, ...]:
+        """Return our CAs (DER) that bear the name of a certificate's issuer, the default one if none does."""
+        try:
+            issuer = load_certificate(certificate_der).issuer
+        except MalformedError:
+            return self.authority.chain_der()
+        cas = () if self.hierarchy is None else self.hierarchy.cas
+        own = (ca.certificate for ca in cas if issuer == ca.certificate.subject != ca.certificate.issuer)
+        return tuple(one.public_bytes(Encoding.DER) for one in own) or self.authority.chain_der()
+
+    def authority_for(self, device_id: str, name: str | None = None) -> Authority:
+        """Return the CA of this name, or the one that issues for a device, opened as this context is.
+
+        Raises ConfigurationError, StorageError and DeviceError (a token).
+        """
+        name = name or self.config.issuing_ca(device_id)
+        if self.hierarchy is None or name == self.config.issuing_ca():
+            return self.authority
+        return self.hierarchy.newest(name).authority(self.keyring)
+
+    def publishing(self) -> tuple[tuple[str, Authority], ...]:
+        """Return every CA whose revocation list is still owed, and the stem of its file; the default last."""
+        if self.hierarchy is None:
+            return (("issuing", self.authority),)
+        own, alive = self.authority.issuing, self.hierarchy.alive(self.now())
+        return tuple(
+            (ca.crl_name, self.authority if ca.certificate == own else ca.authority(self.keyring))
+            for ca in sorted(alive, key=lambda ca: ca.certificate == own)
+        )
 
     @property
     def root_public_bytes(self) -> bytes:
@@ -86,10 +131,15 @@ class Context:
         except PolicyRefusal as refusal:
             raise _not_p256(self.authority.root) from refusal
 
-    def issuer(self) -> Issuer:
-        """Return what issues; raises ConfigurationError where the issuing key is not open."""
+    def issuer(self, device_id: str, name: str | None = None) -> Issuer:
+        """Return what issues for a device, from the CA of this name if one is given.
+
+        Raises what `authority_for` raises.
+        """
         return Issuer(
-            self.authority, self.registry, require_attestation=self.config.security.require_attestation
+            self.authority_for(device_id, name),
+            self.registry,
+            require_attestation=self.config.security.require_attestation,
         )
 
     def attestation_policy(self) -> AttestationPolicy:

@@ -112,11 +112,12 @@ def _issue(
         request = IssueRequest(
             csr_der, device_id, profile, evidence=proofs, replaces=replaces, slot=identity.slot
         )
-        return context.issuer().issue(request, context.now())
+        return context.issuer(device_id).issue(request, context.now())
 
 
 def _store(board: BoardElement, context: Context, identity: Identity, issued: IssuedCertificate) -> None:
-    wanted = StoredCertificate(issued.device_id, identity.slot, issued.der, context.authority.chain_der())
+    chain = context.authority_for(issued.device_id).chain_der()
+    wanted = StoredCertificate(issued.device_id, identity.slot, issued.der, chain)
     if board.readable_certificate() == wanted:
         return
     if board.store_certificate(wanted) != hashlib.sha256(issued.der).digest():

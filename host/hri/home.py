@@ -14,8 +14,8 @@ from pathlib import Path
 
 import platformdirs
 
-from hri.ca.authority import Authority
 from hri.ca.files import read_input
+from hri.ca.hierarchy import Hierarchy
 from hri.ca.keyring import Keyring
 from hri.ca.operator import OperatorKey
 from hri.ca.signer import SecretName
@@ -176,14 +176,22 @@ class Home:
         """
         config = self.config()
         # The certificates first: a passphrase is not asked for where there is nothing to open with it.
-        authority = Authority.open_public(self.path)
-        operator = None
+        hierarchy = Hierarchy.read(self.path)
+        default, keyring, operator = hierarchy.newest(config.issuing_ca()), None, None
         if unlocked:
             keyring = self.keyring(config)
-            authority = Authority.unlock(self.path, keyring)
             operator = OperatorKey.unlock(self.path, keyring)
+        authority = default.authority(keyring)
         with self.registry() as registry:
-            yield Context(config, registry, authority, operator, station=socket.gethostname())
+            yield Context(
+                config,
+                registry,
+                authority,
+                operator,
+                station=socket.gethostname(),
+                hierarchy=hierarchy,
+                keyring=keyring,
+            )
 
     def keyring(self, config: Config) -> Keyring:
         """Return what opens the authority's keys; it asks for a passphrase or a PIN when one is needed."""

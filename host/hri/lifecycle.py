@@ -112,9 +112,15 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
 
 
 def publish_crl(context: Context, folder: Path) -> bytes:
-    """Sign and publish the present revocation list; returns it as DER."""
+    """Sign and publish the revocation list of every CA; returns the default one's as DER."""
     lifetime = timedelta(days=context.config.certificate_authority.crl_days)
-    return crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
+    lists = {
+        authority.issuing: crl.publish(
+            authority, context.registry, folder, now=context.now(), lifetime=lifetime, name=name
+        )
+        for name, authority in context.publishing()
+    }
+    return lists[context.authority.issuing]
 
 
 def check_evidence(context: Context, device_id: str) -> tuple[CheckedEvidence, ...]:
@@ -138,7 +144,7 @@ def check_certificate(
     """Decide on a certificate (DER): path, purpose, and what the registry says of it. Raises StorageError."""
     decision = verify_certificate(
         certificate,
-        chain or context.authority.chain_der(),
+        chain or context.chain_of(certificate),
         context.anchors,
         at=at,
         purpose=purpose,

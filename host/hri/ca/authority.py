@@ -17,6 +17,7 @@ from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.csr import checked_public_key
 from hri.ca.keyring import Keyring
 from hri.ca.keys import FileSigners, open_signer
+from hri.ca.name_limits import NO_LIMITS, NameLimits
 from hri.ca.parts import check_parts, read_certificates, subject_key_identifier
 from hri.ca.profiles import Profile
 from hri.ca.signer import KeyFile, Signer, SignerPublicKey, digest_for
@@ -43,20 +44,32 @@ class _Dated:
 class Authority:
     """A root certificate, the issuing CA below it, and the issuing key where it was opened."""
 
-    def __init__(self, root: x509.Certificate, issuing: x509.Certificate, key: Signer | None) -> None:
+    def __init__(
+        self,
+        root: x509.Certificate,
+        issuing: x509.Certificate,
+        key: Signer | None,
+        *,
+        crosses: tuple[x509.Certificate, ...] = (),
+    ) -> None:
         """Check that the parts belong together; `root` and `issuing` may be one self-signed certificate.
+
+        `crosses` lead from this root to older ones, for those who know only them.
 
         Raises ConfigurationError.
         """
         self.root = root
         self.issuing = issuing
         self._key = key
+        self._crosses = crosses
         check_parts(root, issuing, key)
         identifier = subject_key_identifier(issuing)
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._last_dated: _Dated | None = None
         self._issuer = issuing.subject
+        limits = NameLimits.of(issuing)
+        self._limits = None if limits == NO_LIMITS else limits
         self._digest = digest_for(issuing.public_key())
         self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
 
@@ -143,7 +156,9 @@ class Authority:
 
     def chain_der(self) -> tuple[bytes, ...]:
         """Return the certificates between a device's and the root's, which a device sends along, as DER."""
-        return () if self.issuing == self.root else (self.issuing.public_bytes(Encoding.DER),)
+        if self.issuing == self.root:
+            return ()
+        return tuple(one.public_bytes(Encoding.DER) for one in (self.issuing, *self._crosses))
 
     def build(
         self,
@@ -174,11 +189,13 @@ class Authority:
                 "use `hri provision`, or a configuration without certificate.template",
             )
         dated = self._dated(profile, now)
-        names = profile.alternative_names(device_id)
+        names, subject = profile.alternative_names(device_id), profile.subject_name(device_id)
+        if self._limits is not None:
+            self._limits.check(subject, names)
         # The parts go to the constructor: adding them one by one copies the builder each time.
         builder = x509.CertificateBuilder(
             issuer_name=self._issuer,
-            subject_name=profile.subject_name(device_id),
+            subject_name=subject,
             public_key=public_key,
             serial_number=serial_number,
             not_valid_before=dated.not_before.replace(tzinfo=None),

@@ -26,8 +26,9 @@ def publish(
     *,
     now: datetime,
     lifetime: timedelta = LIFETIME,
+    name: str = "issuing",
 ) -> bytes:
-    """Sign the present revocation list, write it to `folder`/issuing.crl (DER) and return it.
+    """Sign the present revocation list, write it to `folder`/`name`.crl (DER) and return it.
 
     Two publishers take turns, so that the file never goes back to an older list.
 
@@ -40,7 +41,7 @@ def publish(
         number = registry.next_crl_number()
         revoked = registry.revoked(unexpired_at=now)
         der = authority.crl(revoked, number=number, now=now, next_update=now + lifetime)
-        write_atomically(folder / FILE_NAME, der)
+        write_atomically(folder / f"{name}.crl", der)
     _log.info("revocation list published", number=number, entries=len(revoked))
     return der
 

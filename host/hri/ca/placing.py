@@ -23,7 +23,10 @@ def place(folder: Path, files: Files, already_there: Callable[[], HriError]) -> 
     Raises StorageError.
     """
     with disk_errors(folder):
+        missing = [above for above in folder.parents if not above.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            sync_folder(made.parent)
     with disk_errors(folder), exclusive(folder.parent, "making an authority"):
         for left_over in folder.parent.glob(f"{_DRAFT}*"):
             # Of a ceremony that was killed: nobody else is at work here now.

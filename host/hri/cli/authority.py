@@ -16,6 +16,7 @@ from hri.ca.authority import Authority
 from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.files import read_input
 from hri.ca.signer import KeyKind
+from hri.cli import hierarchy
 from hri.cli.signers import KeyTypeOption, ModuleOption, Places, SignerKind, SignerOption, TokenOption
 from hri.cli.state import State, state_of
 from hri.context import utc_now
@@ -27,6 +28,7 @@ from hri.serial_numbers import serial_text
 _LONGEST = 1 << 20
 
 app = typer.Typer(help="The certification authority.", no_args_is_help=True)
+app.add_typer(hierarchy.app)
 
 
 @app.command()
@@ -146,7 +148,9 @@ def issue(
 
 def _current_crl(state: State) -> x509.CertificateRevocationList:
     with state.home.context(unlocked=False) as opened:
-        published = crl.published(opened.authority, opened.registry, state.home.crl_path(), now=opened.now())
+        (*_, (name, authority)) = opened.publishing()
+        path = state.home.crl_path().with_name(f"{name}.crl")
+        published = crl.published(authority, opened.registry, path, now=opened.now())
     if published is not None:
         return published
     # It is only a copy of what the registry says, and is made again.

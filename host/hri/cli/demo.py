@@ -196,7 +196,7 @@ def _impostors_at_the_ca(stage: _Stage) -> None:
             csr.public_bytes(Encoding.DER), _DEVICE, stage.context.certificate_profile, evidence
         )
         try:
-            stage.context.issuer().issue(request, stage.context.now())
+            stage.context.issuer(_DEVICE).issue(request, stage.context.now())
         except PolicyRefusal as refusal:
             stage.verdict(who, trusted=False, reason=f"{refusal.code}: {refusal.message}")
         else:
