@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
+from hri.profile_config import ProfileConfig, Section, SubjectAltName
 
 _LARGEST = 1 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Names of P-256 in SEC 2, X9.62 and FIPS 186.
 _P256 = ("secp256r1", "prime256v1", "p-256")
 # Keys whose variables may stay unset until somebody needs the value.
+_PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _LAZY = (("certificate_authority", "api_key"), ("certificate_authority", "url"))
 
 
@@ -44,12 +46,6 @@ class Deferred:
         return f"Deferred({self._where})"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
-
-
 def _element_type(value: object) -> object:
     if value in ("se050", "tpm2.0", "hsm"):
         raise ValueError(f"{value} is not supported in this version; atecc608a and atecc608b are")
@@ -66,7 +62,7 @@ def _address(value: object) -> object:
     return value
 
 
-class SecureElementConfig(_Section):
+class SecureElementConfig(Section):
     """Which chip is on which bus, and where the board is plugged in."""
 
     type: Annotated[Literal["atecc608a", "atecc608b"], BeforeValidator(_element_type)] = "atecc608a"
@@ -88,7 +84,7 @@ class SecureElementConfig(_Section):
         return self
 
 
-class CryptographyConfig(_Section):
+class CryptographyConfig(Section):
     """The one set of algorithms that the chip can do."""
 
     key_type: Literal["rsa", "ecc"] = "ecc"
@@ -114,14 +110,7 @@ class CryptographyConfig(_Section):
         return self
 
 
-class SubjectAltName(_Section):
-    """A subject alternative name; `{device_id}` in it stands for the device."""
-
-    type: str
-    value: str
-
-
-class CertificateConfig(_Section):
+class CertificateConfig(Section):
     """What a device certificate says."""
 
     validity_days: int = Field(default=365, ge=1, le=36500)
@@ -139,7 +128,7 @@ class CertificateConfig(_Section):
         return self
 
 
-class Pkcs11Config(_Section):
+class Pkcs11Config(Section):
     """The token in which the authority's keys are; `timeout` in seconds, for one answer of the token."""
 
     module: str | None = None
@@ -147,7 +136,7 @@ class Pkcs11Config(_Section):
     timeout: float = Field(default=30.0, ge=1, le=3600)
 
 
-class CertificateAuthorityConfig(_Section):
+class CertificateAuthorityConfig(Section):
     """Which authority issues, and where its revocation list is published."""
 
     type: Literal["internal", "external"] = "internal"
@@ -169,7 +158,7 @@ class CertificateAuthorityConfig(_Section):
         return self
 
 
-class ProvisioningConfig(_Section):
+class ProvisioningConfig(Section):
     """How provisioning behaves; times in seconds."""
 
     auto_enrollment: bool = True
@@ -178,7 +167,7 @@ class ProvisioningConfig(_Section):
     retry_delay: Annotated[float, Field(ge=0, le=3600)] = 10.0
 
 
-class SecurityConfig(_Section):
+class SecurityConfig(Section):
     """What must hold before somebody is trusted; `challenge_ttl` and `evidence_ttl` in seconds."""
 
     require_attestation: bool = True
@@ -190,13 +179,14 @@ class SecurityConfig(_Section):
     evidence_ttl: int = Field(default=86400, ge=1, le=31_536_000)
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration; `warnings` names what was read but has no effect, or an unexpected one."""
 
     secure_element: SecureElementConfig = SecureElementConfig()
     cryptography: CryptographyConfig = CryptographyConfig()
     certificate: CertificateConfig = CertificateConfig()
     certificate_authority: CertificateAuthorityConfig = CertificateAuthorityConfig()
+    profiles: dict[str, ProfileConfig] = Field(default={})
     provisioning: ProvisioningConfig = ProvisioningConfig()
     security: SecurityConfig = SecurityConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
@@ -216,13 +206,17 @@ class Config(_Section):
         Where key rotation is enforced no certificate outlives its key: the validity is cut to
         `security.key_rotation_days`.
 
-        Raises ConfigurationError (another name than "default", or a value no certificate can have).
+        Raises ConfigurationError (an unknown name, or a value no certificate can have).
         """
+        if name in self.profiles:
+            rotation = self.security.key_rotation_days if self.security.enforce_key_rotation else None
+            crl_url = self.certificate_authority.crl_url
+            return self.profiles[name].profile(name, rotation_days=rotation, crl_url=crl_url)
         if name != "default":
             raise ConfigurationError(
                 "unknown-profile",
                 f"there is no profile {name!r}",
-                "the configuration file describes `default`",
+                f"the configuration file describes {', '.join(('default', *self.profiles))}",
             )
         if self.certificate.template is not None:
             return self._profile_to_template(name, self.certificate.template)
@@ -288,6 +282,15 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
         raise ConfigurationError("bad-configuration", _explain(error), f"correct {path}") from error
     warnings += _without_effect(config)
     warnings += config.profile().warnings
+    for name in config.profiles:
+        if not _PROFILE_NAME.fullmatch(name) or name == "default":
+            raise ConfigurationError(
+                "bad-configuration",
+                f"profiles: {name[:40]!r} cannot name a profile",
+                "use a-z 0-9 - and not `default`, which is the section `certificate`",
+            )
+        where = f"profiles.{name}."
+        warnings += [one.replace("certificate.", where, 1) for one in config.profile(name).warnings]
     return config.model_copy(update={"warnings": tuple(warnings)})
 
 

@@ -140,6 +140,7 @@ class Context:
             self.authority_for(device_id, name),
             self.registry,
             require_attestation=self.config.security.require_attestation,
+            reserved=frozenset() if self.hierarchy is None else self.hierarchy.names,
         )
 
     def attestation_policy(self) -> AttestationPolicy:

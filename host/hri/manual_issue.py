@@ -54,7 +54,7 @@ def issue_by_hand(
             Device(name, "none", None, "provisioning", None, context.now(), label="unattested")
         )
     numbers = _on_record(context, name, csr.public_bytes, evidence) if evidence else ()
-    issued = context.issuer(name).issue(
+    issued = context.issuer(name, wanted.more.issuing_ca).issue(
         IssueRequest(der, name, wanted, evidence=numbers, unattested=unattested),
         context.now(),
     )

@@ -12,25 +12,28 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.csr import checked_public_key
 from hri.ca.keyring import Keyring
 from hri.ca.keys import FileSigners, open_signer
 from hri.ca.name_limits import NO_LIMITS, NameLimits
-from hri.ca.parts import check_parts, read_certificates, subject_key_identifier
+from hri.ca.parts import check_parts, read_certificates, spki_sha256, subject_key_identifier
 from hri.ca.profiles import Profile
 from hri.ca.signer import KeyFile, Signer, SignerPublicKey, digest_for
-from hri.ca.to_template import TemplateCertificate, issue_to_template
-from hri.compressed import Sources, Validity
-from hri.compressed.conversion import subject_text
-from hri.errors import ConfigurationError, PolicyRefusal
+from hri.ca.template_profile import issue_by_profile
+from hri.ca.to_template import TemplateCertificate
+from hri.compressed import Sources
+from hri.errors import ConfigurationError
 from hri.registry.records import RevokedEntry
 
 _log = structlog.get_logger(__name__)
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
 _BACKDATE = timedelta(minutes=5)
+# RFC 5280 section 4.1.2.5: no well-defined end.
+_NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Authority:
         check_parts(root, issuing, key)
         identifier = subject_key_identifier(issuing)
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
+        self._keys_sha256 = frozenset(map(spki_sha256, (root, issuing)))
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._last_dated: _Dated | None = None
         self._issuer = issuing.subject
@@ -144,6 +148,20 @@ class Authority:
             _log.warning("the CA key is not encrypted: whoever reads the file can issue", path=str(key_path))
         return cls(above[-1] if above else issuing, issuing, key)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The common names of root and issuing CA, case folded: no device may have them."""
+        return frozenset(
+            str(attribute.value).casefold()
+            for one in (self.root, self.issuing)
+            for attribute in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        )
+
+    @property
+    def keys_sha256(self) -> frozenset[str]:
+        """The SHA-256 (hex) of the SubjectPublicKeyInfo of root and issuing CA."""
+        return self._keys_sha256
+
     def root_pem(self) -> bytes:
         """Return the root certificate, the trust anchor, as PEM."""
         return self.root.public_bytes(Encoding.PEM)
@@ -169,12 +187,13 @@ class Authority:
         serial_number: int,
         now: datetime,
         point: bytes | None = None,
+        element_serial: bytes | None = None,
     ) -> bytes:
         """Sign a device certificate and return it as DER (RFC 5280).
 
         Its validity is `validity(profile, now)`. `point` is the public key as X ‖ Y (64 bytes), for callers
-        who have it: encoding a key again costs as much as all the names. Nothing is recorded; that is for
-        `hri.ca.issuance`.
+        who have it: encoding a key again costs as much as all the names. `element_serial` is the chip's, for
+        profiles that name it. Nothing is recorded; that is for `hri.ca.issuance`.
 
         Raises PolicyRefusal (a name that the device id makes malformed) and ConfigurationError (no key, a
         profile to a template, or the authority is not valid at `now`).
@@ -189,7 +208,8 @@ class Authority:
                 "use `hri provision`, or a configuration without certificate.template",
             )
         dated = self._dated(profile, now)
-        names, subject = profile.alternative_names(device_id), profile.subject_name(device_id)
+        names = profile.alternative_names(device_id, element_serial)
+        subject = profile.subject_name(device_id)
         if self._limits is not None:
             self._limits.check(subject, names)
         # The parts go to the constructor: adding them one by one copies the builder each time.
@@ -224,37 +244,14 @@ class Authority:
 
         Raises PolicyRefusal (CompressedError among them) and ConfigurationError.
         """
-        key, template = self._signing_key(), profile.template
-        if template is None:
-            raise ValueError("the profile has no template")
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ConfigurationError(
-                "template-issuer", "templates are for issuing CAs with a P-256 key", "issue from another CA"
-            )
-        sources = Sources(checked_public_key(public_key)[0], element_serial=element_serial)
-        named = template.device_id_from
-        given = subject_text(named, sources).decode() if named is not None else None
-        if given != device_id:
-            raise PolicyRefusal(
-                "device-id-not-to-template",
-                f"the template {template.name} names this device {given}, not {device_id!r}",
-                "leave --device-id out for hri-device, or give the chip's serial number for hri-element",
-            )
         second = self._valid_at(now)
-        start = max(second - _BACKDATE, self._validity[0]).replace(minute=0, second=0)
-        validity = Validity(start, template.validity_years)
-        if template.validity_years and validity.not_after(template.not_after) > self._validity[1]:
-            raise ConfigurationError(
-                "outlives-authority",
-                f"{template.validity_years} years are more than the issuing CA has left",
-                "shorten certificate.validity_days, or make a new authority",
-            )
-        return issue_to_template(
-            template,
+        return issue_by_profile(
+            profile,
+            device_id,
             issuer=self.issuing,
-            key=key,
-            sources=sources,
-            validity=validity,
+            key=self._signing_key(),
+            sources=Sources(checked_public_key(public_key)[0], element_serial=element_serial),
+            start=max(second - _BACKDATE, self._validity[0]).replace(minute=0, second=0),
             signer_id=self.signer_id,
         )
 
@@ -266,7 +263,8 @@ class Authority:
     def validity(self, profile: Profile, now: datetime) -> tuple[datetime, datetime]:
         """Return notBefore and notAfter (whole seconds, UTC) of a certificate issued at `now`.
 
-        notBefore lies five minutes back; neither lies outside the validity of the issuing certificate.
+        notBefore lies five minutes back; neither lies outside the validity of the issuing certificate, but
+        for the notAfter of a profile without end.
 
         Raises ConfigurationError where the authority is not valid at `now`.
         """
@@ -315,7 +313,8 @@ class Authority:
             return last
         start, end = self._validity
         second = self._valid_at(now)
-        not_before, not_after = max(second - _BACKDATE, start), min(second + profile.validity, end)
+        not_before = max(second - _BACKDATE, start)
+        not_after = _NEVER if profile.more.endless else min(second + profile.validity, end)
         # One assignment of a value that does not change: threads see the old answer or the new one.
         self._last_dated = last = _Dated(profile, now, not_before, not_after)
         return last
@@ -336,6 +335,7 @@ class Authority:
         """What is the same in every certificate of a profile, made once."""
         fixed = self._fixed.get(profile)
         if fixed is None:
+            profile.more.check_policies(self.issuing)
             values: list[tuple[bool, x509.ExtensionType]] = [
                 (True, _END_ENTITY),
                 (True, profile.key_usage_extension()),
@@ -346,6 +346,7 @@ class Authority:
                 url = x509.UniformResourceIdentifier(profile.crl_url)
                 point = x509.DistributionPoint([url], None, None, None)
                 values.append((False, x509.CRLDistributionPoints([point])))
+            values += [(False, value) for value in profile.more.extensions()]
             fixed = [x509.Extension(value.oid, critical, value) for critical, value in values]
             self._fixed[profile] = fixed
         return fixed

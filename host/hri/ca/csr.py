@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -74,6 +75,13 @@ def check_csr(der: bytes) -> CheckedCsr:
     return _checked(public_key, str(names[0].value) if names else None, der)
 
 
+@cache
+def _small_multiples() -> frozenset[bytes]:
+    """Return the abscissae of the keys d and n - d for the smallest d: what a broken generator gives."""
+    keys = (ec.derive_private_key(scalar, ec.SECP256R1()).public_key() for scalar in range(1, 257))
+    return frozenset(key.public_numbers().x.to_bytes(32, "big") for key in keys)
+
+
 def checked_public_key(public_key: ec.EllipticCurvePublicKey) -> tuple[bytes, bytes, str]:
     """Return X ‖ Y (64 bytes), the SubjectPublicKeyInfo (DER) and its SHA-256 in hex, for a P-256 key.
 
@@ -92,6 +100,8 @@ def _encoded(public_key: ec.EllipticCurvePublicKey) -> tuple[bytes, bytes, str]:
 
 def _checked(public_key: ec.EllipticCurvePublicKey, subject_cn: str | None, der: bytes) -> CheckedCsr:
     point, spki, fingerprint = _encoded(public_key)
+    if point[:32] in _small_multiples():
+        raise _refusal("csr-weak-key", "the private key of the request is one that anybody would guess")
     return CheckedCsr(public_key, point, spki, subject_cn, hashlib.sha256(der).digest(), fingerprint)
 
 

@@ -96,6 +96,11 @@ class Hierarchy:
         return cls(home, tuple(roots), tuple(cas))
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of the issuing CAs, which no device may have."""
+        return frozenset(ca.name for ca in self.cas)
+
+    @property
     def root(self) -> Root:
         """The newest root, which signs new issuing CAs."""
         return self.roots[-1]

@@ -107,12 +107,14 @@ class Issuer:
         *,
         require_attestation: bool = True,
         serial_numbers: Callable[[], int] = random_serial_number,
+        reserved: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the parts, the policy, and the source of serial numbers (159 random bits)."""
+        """Take the parts, the policy, the source of serial numbers (159 random bits), and names of CAs."""
         self._authority = authority
         self._registry = registry
         self._require_attestation = require_attestation
         self._serial_numbers = serial_numbers
+        self._reserved = reserved | authority.names
 
     def issue(self, request: IssueRequest, now: datetime) -> IssuedCertificate:
         """Issue one certificate, or return the recorded one where the same was asked for before.
@@ -157,7 +159,13 @@ class Issuer:
         for request in requests:
             try:
                 check_device_id(request.device_id)
+                if request.device_id.casefold() in self._reserved:
+                    raise _reserved(request.device_id)
                 csr = check_csr(request.csr_der)
+                if csr.public_key_sha256 in self._authority.keys_sha256:
+                    raise PolicyRefusal(
+                        "csr-key-of-ca", "the key of the request is a CA's", "make a key in the device"
+                    )
                 if csr.subject_cn not in (None, request.device_id):
                     raise PolicyRefusal(
                         "csr-names-another-device",
@@ -254,7 +262,7 @@ class Issuer:
         active = next((item for item in state.live if item.state == "active"), None)
         for item in fresh:
             if _answers(item, proved.csr, request.replaces):
-                return int(item.serial_number, 16)
+                return self._same_purpose(int(item.serial_number, 16), request)
         pending = next((item for item in fresh if item.state == "issued"), None)
         if pending is not None:
             raise _live(request.device_id, f"certificate {pending.serial_number}, issued and not confirmed")
@@ -270,6 +278,15 @@ class Issuer:
         retired = [int(item.serial_number, 16) for item in state.live if item.state == "issued"]
         return current, retired
 
+    def _same_purpose(self, serial_number: int, request: IssueRequest) -> int:
+        """Return the number of a recorded certificate unless it is for another purpose than asked for."""
+        if request.profile.name == "default":
+            return serial_number
+        known = self._registry.certificate(serial_number)
+        if known is not None and not request.profile.describes(known.der):
+            raise _live(request.device_id, f"certificate {serial_number:040x}, to another profile")
+        return serial_number
+
     def _sign(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
     ) -> CertificateRecord:
@@ -283,6 +300,7 @@ class Issuer:
             serial_number=serial_number,
             now=now,
             point=csr.public_bytes,
+            element_serial=self._chip_of(request),
         )
         not_before, not_after = self._authority.validity(request.profile, now)
         return CertificateRecord(
@@ -299,6 +317,13 @@ class Issuer:
             evidence=request.evidence,
             unattested=request.unattested,
         )
+
+    def _chip_of(self, request: IssueRequest) -> bytes | None:
+        """Return the serial number of the device's chip, where the certificate is going to name it."""
+        if request.profile.more.hardware_type is None:
+            return None
+        device = self._registry.device(request.device_id)
+        return bytes.fromhex(device.element_serial) if device and device.element_serial else None
 
     def _sign_to_template(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime
@@ -364,6 +389,12 @@ def _answers(item: LiveCertificate, csr: CheckedCsr, replaces: int | None) -> bo
     if replaces is None:
         return True
     return item.replaces is not None and int(item.replaces, 16) == replaces
+
+
+def _reserved(device_id: str) -> PolicyRefusal:
+    return PolicyRefusal(
+        "reserved-name", f"{device_id!r} is the name of a CA here", "give the device a name of its own"
+    )
 
 
 def _live(device_id: str, which: str) -> PolicyRefusal:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hri.ca.files import disk_errors
 from hri.ca.signer import Signer, kind_of
@@ -51,6 +53,12 @@ def subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIden
         if kind_of(public_key) is None:
             raise broken("the issuing certificate has no key of an authority's kinds") from None
         return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def spki_sha256(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of a certificate's SubjectPublicKeyInfo in lower-case hex."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
 
 
 def broken(message: str) -> ConfigurationError:

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hri.ca.device_id import device_urn
+from hri.ca.profile_terms import NO_MORE, MoreTerms
 from hri.compressed import Template
 from hri.errors import ConfigurationError, PolicyRefusal
 
@@ -33,6 +34,8 @@ _NOT_FOR_DEVICES = ("key_cert_sign", "crl_sign")
 EXTENDED_KEY_USAGES = {
     "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH,
     "server_auth": ExtendedKeyUsageOID.SERVER_AUTH,
+    # tcg-kp-AIKCertificate (TCG Credential Profiles for TPM 2.0): a key that only signs evidence.
+    "attestation_key": x509.ObjectIdentifier("2.23.133.8.3"),
 }
 
 SUBJECT_ATTRIBUTES = {
@@ -50,6 +53,8 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 _EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 _DERIVED_DEVICE_ID = "0" * 64
 PLACEHOLDER = "{device_id}"
+# Whoever asks for these reaches himself (RFC 6761 section 6.3).
+_RESERVED_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Profile:
     crl_url: str | None = None
     warnings: tuple[str, ...] = ()
     template: Template | None = None
+    more: MoreTerms = NO_MORE
 
     @classmethod
     def to_template(cls, name: str, template: Template, *, years: int) -> Profile:
@@ -131,6 +137,7 @@ class Profile:
         subject: Iterable[tuple[str, str]] = (),
         sans: Iterable[SanTemplate] = (),
         crl_url: str | None = None,
+        more: MoreTerms = NO_MORE,
     ) -> Profile:
         """Return the profile with everything that can be checked before a device is known checked.
 
@@ -153,17 +160,36 @@ class Profile:
             warnings += _check_san(template)
         if crl_url is not None and not _URI.fullmatch(crl_url):
             raise _bad("certificate_authority.crl_url", "is not a URL")
-        return cls(name, validity, usage, extended, attributes, templates, crl_url, warnings)
+        more.check()
+        if "attestation_key" in extended and len(extended) > 1:
+            raise _bad("certificate.extended_key_usage", "attestation_key stands alone")
+        return cls(name, validity, usage, extended, attributes, templates, crl_url, warnings, more=more)
 
     def subject_name(self, device_id: str) -> x509.Name:
-        """Return the subject: the profile's attributes, then CN = device id."""
+        """Return the subject: the profile's attributes, serialNumber where it has one, CN = device id."""
         attributes = [x509.NameAttribute(SUBJECT_ATTRIBUTES[short], value) for short, value in self.subject]
+        if self.more.subject_serial:
+            attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, device_id))
         return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, device_id)])
 
-    def alternative_names(self, device_id: str) -> x509.SubjectAlternativeName:
-        """Return the device's URN and then the names of the templates. Raises PolicyRefusal."""
+    def alternative_names(
+        self, device_id: str, element_serial: bytes | None = None
+    ) -> x509.SubjectAlternativeName:
+        """Return the device's URN, the names of the templates, and that of its chip where the profile has it.
+
+        Raises PolicyRefusal.
+        """
         urn = x509.UniformResourceIdentifier(device_urn(device_id))
-        return x509.SubjectAlternativeName([urn, *(san.general_name(device_id) for san in self.sans)])
+        names = [urn, *(san.general_name(device_id) for san in self.sans), *self.more.names(element_serial)]
+        return x509.SubjectAlternativeName(names)
+
+    def describes(self, certificate_der: bytes) -> bool:
+        """Say whether a certificate of ours (DER) has the purposes and policies of this profile."""
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        mine = [self.extended_key_usage_extension(), *self.more.extensions()]
+        theirs = [extension.value for extension in certificate.extensions]
+        endless = certificate.not_valid_after_utc.year == 9999
+        return endless == self.more.endless and all(value in theirs for value in mine)
 
     def extended_key_usage_extension(self) -> x509.ExtendedKeyUsage:
         """Return the extended key usages, in the order in which they were configured."""
@@ -215,6 +241,8 @@ def _check_subject(attributes: tuple[tuple[str, str], ...]) -> None:
 
 
 def _check_san(template: SanTemplate) -> tuple[str, ...]:
+    if template.value.lower().rstrip(".") in _RESERVED_NAMES:
+        raise _bad("certificate.subject_alt_names", f"{template.value!r} is every machine's own name")
     if template.kind not in ("dns", "ip", "uri", "email"):
         raise _bad(
             "certificate.subject_alt_names", f"type {template.kind!r} is unknown; use dns, ip, uri or email"

@@ -121,10 +121,9 @@ def test_a_ca_for_one_company_and_domain_issues_what_is_trusted(hri, made: Path,
 
     assert _trusted(hri, tmp_path, "dev-1")
     (made / "config.yaml").write_text(settings.replace("ORG", "Other"))
-    ran = hri(
-        "--json", "ca", "issue", "--csr", str(tmp_path / "csr"), "--unattested", "a", "--device-id", "d"
-    )
-    assert ran.status == 1
+    _csr(tmp_path, "dev-2")
+    ran = hri("--json", "ca", "issue", "--csr", str(tmp_path / "csr"), "--unattested", "a test")
+    assert (ran.status, ran.error["code"]) == (1, "outside-name-limits")
 
 
 @pytest.mark.parametrize(
@@ -154,3 +153,30 @@ def test_a_board_gets_its_certificate_from_the_ca_chosen_for_it(hri, made: Path,
     leaf = x509.load_pem_x509_certificate(ran.json["certificate"].encode())
     assert "factory-a" in leaf.issuer.rfc4514_string()
     assert hri("--json", "authenticate", "--port", port).json["trusted"]
+
+
+def test_a_profile_chooses_its_ca_and_is_not_answered_with_another(hri, made: Path, tmp_path: Path) -> None:
+    assert hri("ca", "new-issuing", "servers", "--policy", "1.3.6.1.4.1.99999.1").status == 0
+    server = (
+        '{type: tls-server, issuing_ca: servers, subject_alt_names: [{type: dns, value: "{device_id}.x"}]'
+    )
+    (made / "config.yaml").write_text(
+        f"identity: {{profiles: {{server: {server}, policies: [1.3.6.1.4.1.99999.1]}},"
+        f" other: {server}, policies: [1.3.6.1.4.1.99999.2]}}}}}}\n"
+    )
+    _csr(tmp_path, "dev-1")
+    ask = ("--json", "ca", "issue", "--csr", str(tmp_path / "csr"), "--unattested", "a test", "--profile")
+
+    first, again = hri(*ask, "server"), hri(*ask, "server")
+
+    leaf = x509.load_pem_x509_certificate(first.json["certificate"].encode())
+    assert "servers" in leaf.issuer.rfc4514_string()
+    assert again.json == first.json
+    other = hri(*ask, "other")
+    assert (other.status, other.error["code"]) == (1, "live-certificate")
+    _csr(tmp_path, "dev-2")
+    foreign = hri(*ask, "other")
+    assert (foreign.status, foreign.error["code"]) == (2, "policy-not-of-ca")
+    (tmp_path / "cert.pem").write_text(first.json["certificate"])
+    assert hri("verify", "--cert", str(tmp_path / "cert.pem"), "--purpose", "server").status == 0
+    assert hri("verify", "--cert", str(tmp_path / "cert.pem"), "--purpose", "client").status == 1
