@@ -16,7 +16,7 @@ from hri.ca.authority import Authority
 from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.files import read_input
 from hri.ca.signer import KeyKind
-from hri.cli import hierarchy
+from hri.cli import ceremony, hierarchy
 from hri.cli.signers import KeyTypeOption, ModuleOption, Places, SignerKind, SignerOption, TokenOption
 from hri.cli.state import State, state_of
 from hri.context import utc_now
@@ -29,6 +29,7 @@ _LONGEST = 1 << 20
 
 app = typer.Typer(help="The certification authority.", no_args_is_help=True)
 app.add_typer(hierarchy.app)
+app.add_typer(ceremony.app)
 
 
 @app.command()
