@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -37,6 +38,11 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PROFILE = Profile.checked("default", validity=timedelta(days=365))
 DEADLINE = 120
 NOBODY = 65534
+
+
+def _key_of(name: str) -> ec.EllipticCurvePrivateKey:
+    scalar = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") >> 1
+    return ec.derive_private_key(scalar, ec.SECP256R1())
 
 
 def csr(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
@@ -82,7 +88,7 @@ def _child(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 # Issues for the devices named on its command line with a key of its own, a few at a time, and prints what was
 # released. Its log goes nowhere, because standard output is the record of what was released.
 _ISSUE = """
-import json, logging, sys
+import hashlib, json, logging, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import structlog
@@ -100,9 +106,11 @@ from hri.registry import Registry
 
 home, secret, group, *names = sys.argv[1:]
 now = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-key = ec.derive_private_key(int(secret), ec.SECP256R1())
 profile = Profile.checked("default", validity=timedelta(days=365))
 def csr(name):
+    # The same key for the same device, in every process that is given the same secret.
+    scalar = int.from_bytes(hashlib.sha256(f"{secret} {name}".encode()).digest(), "big") >> 1
+    key = ec.derive_private_key(scalar, ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -290,11 +298,11 @@ def test_a_ceremony_killed_at_any_moment_is_completed_by_the_next(tmp_path: Path
 def _fill(home: Path, registry: Registry, names: list[str]) -> tuple[dict[str, int], StorageError]:
     """Issue until the disk is full; return what was released, and the refusal."""
     issuer = Issuer(Authority.open(home, b"c"), registry, require_attestation=False)
-    key = ec.derive_private_key(7, ec.SECP256R1())
     released: dict[str, int] = {}
     for name in names:
         try:
-            released[name] = issuer.issue(IssueRequest(csr(key, name), name, PROFILE), NOW).serial_number
+            request = IssueRequest(csr(_key_of(name), name), name, PROFILE)
+            released[name] = issuer.issue(request, NOW).serial_number
         except StorageError as full:
             return released, full
     raise AssertionError("the disk was never full")
@@ -313,7 +321,7 @@ def test_a_full_database_releases_nothing_it_did_not_record(home: Path) -> None:
         registry.check()
         recorded = {n: item.serial_number for n in names for item in registry.certificates(n)}
         issuer = Issuer(Authority.open(home, b"c"), registry, require_attestation=False)
-        request = IssueRequest(csr(ec.derive_private_key(7, ec.SECP256R1()), names[-1]), names[-1], PROFILE)
+        request = IssueRequest(csr(_key_of(names[-1]), names[-1]), names[-1], PROFILE)
         issuer.issue(request, NOW)
     assert (full.code, full.exit_status) == ("disk-full", 3)
     assert "make room" in full.hint

@@ -25,6 +25,7 @@ from hri.registry import (
     ConcurrentIssuance,
     EvidenceRecord,
     IssuanceState,
+    KeyOfAnotherDevice,
     LiveCertificate,
     Registry,
     device_revoked,
@@ -137,14 +138,18 @@ class Issuer:
             raise ValueError(f"at most {GROUP} requests go into one commit")
         checked = self._checked(requests)
         wanted = {request.device_id for request in requests}
+        taken: frozenset[str] = frozenset()
         for _ in range(_DECISIONS):
             state = self._registry.issuance_state(wanted)
-            decision = self._decide(requests, checked, state, now)
+            decision = self._decide(requests, checked, state, now, taken)
             if not decision.records:
                 break
             try:
                 self._registry.record_certificates(decision.records, expected=state, retired=decision.retired)
             except ConcurrentIssuance:
+                continue
+            except KeyOfAnotherDevice as refusal:
+                taken |= refusal.keys
                 continue
             break
         else:
@@ -211,8 +216,9 @@ class Issuer:
         checked: Sequence[_Proved | HriError],
         state: dict[str, IssuanceState],
         now: datetime,
+        taken: frozenset[str],
     ) -> _Decision:
-        decision = _Decision()
+        decision, owners = _Decision(), dict.fromkeys(taken, "")
         new: dict[str, tuple[CheckedCsr, CertificateRecord]] = {}
         for request, proved in zip(requests, checked, strict=True):
             if isinstance(proved, HriError):
@@ -231,6 +237,8 @@ class Issuer:
                 if isinstance(found, int):
                     decision.outcomes.append(found)
                     continue
+                if owners.setdefault(csr.public_key_sha256, request.device_id) != request.device_id:
+                    raise KeyOfAnotherDevice.of(frozenset({csr.public_key_sha256}))
                 replaces, retired = found
                 record = self._sign(request, csr, replaces, now)
             except HriError as refusal:

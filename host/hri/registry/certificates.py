@@ -52,6 +52,9 @@ class IssuanceState:
     live: tuple[LiveCertificate, ...]
 
 
+_HOLDERS = select(certificate.c.public_key_sha256, certificate.c.device_id).where(
+    certificate.c.public_key_sha256.in_(bindparam("keys", expanding=True))
+)
 # Built once: at 64 requests a commit the building would cost as much as the answering.
 _ISSUANCE = (
     select(
@@ -80,6 +83,23 @@ _INSERT = insert(certificate)
 
 class ConcurrentIssuance(Exception):
     """What an issuance was decided on changed before it was recorded; decide again."""
+
+
+class KeyOfAnotherDevice(PolicyRefusal):
+    """A key was certified for another device before; `keys` are the SHA-256 of those, in hex."""
+
+    keys: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, keys: frozenset[str]) -> KeyOfAnotherDevice:
+        """Return the refusal of a batch in which these keys are."""
+        refusal = cls(
+            "csr-key-known",
+            "the key was certified for another device before",
+            "make a new key: two devices with one key cannot be told apart",
+        )
+        refusal.keys = keys
+        return refusal
 
 
 class Certificates(Database):
@@ -122,9 +142,10 @@ class Certificates(Database):
         """Record signed certificates, all or none; durable once this returns.
 
         `retired` are expired certificates, issued but never confirmed, that make room. `expected` is what
-        `issuance_state` said when the batch was decided on; where it no longer holds nothing is recorded.
+        `issuance_state` said when the batch was decided on; where it no longer holds nothing is recorded, nor
+        where a key is on record for another device.
 
-        Raises ConcurrentIssuance, StorageError.
+        Raises ConcurrentIssuance, KeyOfAnotherDevice, StorageError.
         """
         try:
             with self._write() as connection:
@@ -138,6 +159,8 @@ class Certificates(Database):
                         .values(state="superseded")
                     )
                 if batch:
+                    if expected is not None:
+                        _check_keys(connection, batch)
                     connection.execute(_INSERT, [_row(record) for record in batch])
         except sa_exc.IntegrityError as error:
             raise ConcurrentIssuance from error
@@ -290,6 +313,15 @@ def _supersede(connection: Connection, row: Row[Any], moment: int) -> None:
         )
     ended = {"state": "superseded", "revoked_at": moment, "reason": "superseded"}
     connection.execute(update(certificate).where(active).values(ended))
+
+
+def _check_keys(connection: Connection, batch: Sequence[CertificateRecord]) -> None:
+    """Raise KeyOfAnotherDevice where a key of the batch was ever certified for another device."""
+    mine = {record.public_key_sha256: record.device_id for record in batch}
+    known = connection.execute(_HOLDERS, {"keys": list(mine)})
+    taken = {row.public_key_sha256 for row in known if row.device_id != mine[row.public_key_sha256]}
+    if taken:
+        raise KeyOfAnotherDevice.of(frozenset(taken))
 
 
 def _get(connection: Connection, key: str) -> Row[Any]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 # PRAGMA application_id of our SQLite files ("HRI1"): says whose file it is before anything is changed in it.
 APPLICATION_ID = 0x48524931
 # The newest migration; `tests/unit/registry` holds it against the scripts.
-HEAD = "0001"
+HEAD = "0004"
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -61,6 +61,7 @@ certificate = Table(
     Column("unattested", Text),
 )
 Index("certificate_device", certificate.c.device_id)
+Index("certificate_public_key", certificate.c.public_key_sha256)
 Index(
     "certificate_one_active",
     certificate.c.device_id,

@@ -44,8 +44,8 @@ def _requests(
 ) -> list[IssueRequest]:
     names = [f"g-{number}" for number in range(count)]
     registry.upsert_devices([Device(name, "atecc608b", None, "provisioning", 0, now) for name in names])
-    key = ec.generate_private_key(ec.SECP256R1())
-    return [IssueRequest(make_csr(key, name), name, profile) for name in names]
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in names}
+    return [IssueRequest(make_csr(key, name), name, profile) for name, key in keys.items()]
 
 
 def test_what_arrives_during_a_commit_shares_the_next(

@@ -64,7 +64,7 @@ def test_serial_numbers_are_long_and_differ(
     issuer: Issuer, request_for: Make, key: ec.EllipticCurvePrivateKey, now: datetime
 ) -> None:
     first = issuer.issue(request_for(key), now)
-    second = issuer.issue(request_for(key, "dev-2"), now)
+    second = issuer.issue(request_for(ec.generate_private_key(ec.SECP256R1()), "dev-2"), now)
 
     assert first.serial_number != second.serial_number
     # Of two random 159-bit numbers neither is below 2**96 within the age of the universe.
@@ -255,7 +255,7 @@ def test_a_serial_number_is_never_given_twice(
     issuer = Issuer(authority, registry, require_attestation=False, serial_numbers=lambda: next(numbers))
 
     first = issuer.issue(request_for(key), now)
-    second = issuer.issue(request_for(key, "dev-2"), now)
+    second = issuer.issue(request_for(ec.generate_private_key(ec.SECP256R1()), "dev-2"), now)
 
     assert (first.serial_number, second.serial_number) == (77, 78)
 

@@ -227,3 +227,44 @@ def test_the_key_of_a_ca_is_no_devices(
         _issue(Issuer(authority, registry), make_csr(key), now, profile)
 
     assert refused.value.code == "csr-key-of-ca"
+
+
+def test_one_key_is_not_two_devices(
+    authority: Authority, registry: Registry, profile: Profile, make_csr, key, now: datetime
+) -> None:
+    issuer = Issuer(authority, registry)
+    _issue(issuer, make_csr(key), now, profile)
+
+    with pytest.raises(PolicyRefusal) as refused:
+        _issue(issuer, make_csr(key, "dev-2"), now, profile, "dev-2")
+
+    assert refused.value.code == "csr-key-known"
+    assert registry.certificates("dev-2") == ()
+
+
+def test_one_key_is_not_two_devices_in_one_batch_either(
+    authority: Authority, registry: Registry, profile: Profile, make_csr, key, now: datetime
+) -> None:
+    wanted = [IssueRequest(make_csr(key, name), name, profile, unattested="x") for name in ("dev-1", "dev-2")]
+
+    first, second = Issuer(authority, registry).issue_many(wanted, now)
+
+    assert first.device_id == "dev-1"
+    assert second.code == "csr-key-known"
+
+
+def test_a_known_key_holds_up_nobody_else(
+    authority: Authority, registry: Registry, profile: Profile, make_csr, key, now: datetime
+) -> None:
+    issuer, other = Issuer(authority, registry), ec.generate_private_key(ec.SECP256R1())
+    _issue(issuer, make_csr(key), now, profile)
+    registry.upsert_devices([Device("dev-3", "none", None, "provisioning", 0, now)])
+    wanted = [
+        IssueRequest(make_csr(key, "dev-2"), "dev-2", profile, unattested="x"),
+        IssueRequest(make_csr(other, "dev-3"), "dev-3", profile, unattested="x"),
+    ]
+
+    refused, issued = issuer.issue_many(wanted, now)
+
+    assert refused.code == "csr-key-known"
+    assert registry.certificate(issued.serial_number) is not None
