@@ -123,13 +123,11 @@ class Context:
     @property
     def root_public_bytes(self) -> bytes:
         """The root's public key, 64 bytes X ‖ Y; raises ConfigurationError for another kind of key."""
-        key = self.authority.root.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise _not_p256(self.authority.root)
-        try:
-            return checked_public_key(key)[0]
-        except PolicyRefusal as refusal:
-            raise _not_p256(self.authority.root) from refusal
+        return _p256_point(self.authority.root)
+
+    def require_root_for_chips(self) -> None:
+        """Raise ConfigurationError where no chip could check what the root signs."""
+        _p256_point(self.authority.root)
 
     def issuer(self, device_id: str, name: str | None = None) -> Issuer:
         """Return what issues for a device, from the CA of this name if one is given.
@@ -174,6 +172,16 @@ class Context:
         """Return how often passing device errors are retried, from the YAML's `provisioning`."""
         provisioning = self.config.provisioning
         return RetryPolicy(1 + provisioning.retry_attempts, provisioning.retry_delay)
+
+
+def _p256_point(certificate: x509.Certificate) -> bytes:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise _not_p256(certificate)
+    try:
+        return checked_public_key(key)[0]
+    except PolicyRefusal as refusal:
+        raise _not_p256(certificate) from refusal
 
 
 def _not_p256(certificate: x509.Certificate) -> ConfigurationError:

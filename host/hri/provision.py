@@ -95,6 +95,8 @@ def provision(
     with steps.step("inspect"):
         info = inspect_element(board, hello)
     device_id = _named_by_template(context, info, device_id)
+    # Before anything is locked: the chip is going to hold the root's key, and may be unable to.
+    context.require_root_for_chips()
     with element_lease(context, info.serial_number, "provision", steps):
         return _provision(board, context, info, steps, device_id=device_id, lock=lock)
 

@@ -269,7 +269,9 @@ def _changing(home: Path) -> AbstractContextManager[None]:
 
 def _request_folder(hierarchy: Hierarchy, name: str) -> Path:
     folder = hierarchy.next_folder(name)
-    return folder.with_name(f"{folder.name}.request")
+    # One may have been asked for before the generation that was to be its own was made here.
+    waiting = sorted(folder.parent.glob("*.request"))
+    return waiting[0] if waiting else folder.with_name(f"{folder.name}.request")
 
 
 def _waiting(hierarchy: Hierarchy, name: str) -> Path:

@@ -197,6 +197,18 @@ def test_a_request_is_signed_elsewhere_and_installed(
     assert not list((own / "ca").rglob("*.request"))
 
 
+def test_a_request_outlasts_a_renewal_made_here_meanwhile(
+    own: Path, make, root_signer: Signer, now: datetime
+) -> None:
+    certificate = _round(own, root_signer, now, "factory-a")
+    assert make("factory-a").generation == 1
+
+    made = install(own, "factory-a", certificate)
+
+    assert (made.generation, made.certificate) == (2, certificate)
+    assert not list(own.rglob("*.request"))
+
+
 def test_a_request_made_again_is_the_same(own: Path) -> None:
     first = request_generation(own, Wanted("a"), keys=FileSigners(b"x"))
 

@@ -180,3 +180,31 @@ def test_a_profile_chooses_its_ca_and_is_not_answered_with_another(hri, made: Pa
     (tmp_path / "cert.pem").write_text(first.json["certificate"])
     assert hri("verify", "--cert", str(tmp_path / "cert.pem"), "--purpose", "server").status == 0
     assert hri("verify", "--cert", str(tmp_path / "cert.pem"), "--purpose", "client").status == 1
+
+
+@pytest.mark.parametrize("kind", ["p384", "rsa4096"])
+def test_a_board_takes_a_certificate_of_a_larger_key(hri, port: str, kind: str) -> None:
+    assert hri("ca", "init", "--key-type", kind).status == 0
+
+    ran = hri("--json", "provision", "--port", port, "--device-id", "d1", "--lock")
+
+    assert ran.status == 0, ran.err
+    assert hri("--json", "authenticate", "--port", port).json["trusted"]
+
+
+def test_no_chip_is_locked_under_a_root_that_it_cannot_check(hri, port: str) -> None:
+    assert hri("ca", "init", "--root-key-type", "p384").status == 0
+
+    ran = hri("--json", "provision", "--port", port, "--device-id", "d1", "--lock")
+
+    assert (ran.status, ran.error["code"]) == (2, "ca-key-type")
+    assert hri("--json", "chip", "info", "--port", port).json["config_locked"] is False
+
+
+def test_a_ca_that_is_configured_and_not_there_is_named(hri, made: Path) -> None:
+    (made / "config.yaml").write_text("identity: {certificate_authority: {issuing: factory-x}}\n")
+
+    ran = hri("--json", "ca", "export", "--crl")
+
+    assert (ran.status, ran.error["code"]) == (2, "no-such-ca")
+    assert "factory-x" in ran.error["message"]
