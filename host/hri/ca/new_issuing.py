@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -138,8 +138,8 @@ def sign_request(
         raise _not_its_key()
     try:
         csr = x509.load_pem_x509_csr(pem)
-        public_key, proved = csr.public_key(), csr.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature) as error:
+        public_key, proved, subject = csr.public_key(), csr.is_signature_valid, csr.subject
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise PolicyRefusal(
             "csr-malformed", "this is no PKCS#10 request", "make one with `hri ca request`"
         ) from error
@@ -149,11 +149,11 @@ def sign_request(
         raise PolicyRefusal(
             "csr-key-type", "its key is of no kind that an authority may have", "use `hri ca request`"
         )
-    if csr.subject == root.subject or not list(csr.subject):
+    if subject == root.subject or not list(subject):
         raise PolicyRefusal(
             "reserved-name", "it asks for the root's own name, or none", "use `hri ca request`"
         )
-    return sign_issuing(root, root_signer, csr.subject, public_key, terms=terms, validity=validity, now=now)
+    return sign_issuing(root, root_signer, subject, public_key, terms=terms, validity=validity, now=now)
 
 
 def sign_issuing(
@@ -192,7 +192,7 @@ def install(home: Path, name: str, certificate: x509.Certificate) -> IssuingCa:
         hierarchy = Hierarchy.read(home)
         folder = _waiting(hierarchy, name)
         csr = x509.load_pem_x509_csr(_read_request(folder))
-        if certificate.public_key() != csr.public_key() or certificate.subject != csr.subject:
+        if not _answers(certificate, csr):
             raise ConfigurationError(
                 "not-for-this-request",
                 f"the certificate is not for the request of {name}",
@@ -205,6 +205,10 @@ def install(home: Path, name: str, certificate: x509.Certificate) -> IssuingCa:
             os.rename(folder, hierarchy.next_folder(name))
             sync_folder(folder.parent)
     return Hierarchy.read(home).newest(name)
+
+
+def _answers(certificate: x509.Certificate, csr: x509.CertificateSigningRequest) -> bool:
+    return certificate.public_key() == csr.public_key() and certificate.subject == csr.subject
 
 
 def _check_signed(certificate: x509.Certificate, roots: list[Root]) -> None:

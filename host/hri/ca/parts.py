@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hri.ca.files import disk_errors
@@ -19,9 +19,19 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     with disk_errors(path):
         pem = path.read_bytes()
     try:
-        return x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion) as error:
+        found = x509.load_pem_x509_certificates(pem)
+        for one in found:
+            # These are read lazily; reading them here means that nothing can fail later on.
+            _ = (one.subject, one.issuer, one.extensions, one.public_key(), one.signature_algorithm_oid)
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+    ) as error:
         raise broken(f"{path} is not a PEM certificate") from error
+    return found
 
 
 def check_parts(root: x509.Certificate, issuing: x509.Certificate, key: Signer | None) -> None:
@@ -34,7 +44,7 @@ def check_parts(root: x509.Certificate, issuing: x509.Certificate, key: Signer |
         usage = issuing.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as error:
         raise broken(f"the CA certificate has no {error.oid._name} extension") from error
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise broken("the CA certificates do not form a chain") from error
     if not basic.ca or not usage.key_cert_sign or not usage.crl_sign:
         raise broken("the issuing certificate is not one of a CA that signs certificates and CRLs")
