@@ -68,9 +68,16 @@ class Passphrases:
 
     def _find(self, name: PassphraseName) -> bytes | None:
         variable = f"HRI_{name.upper()}_PASSPHRASE"
-        if variable in self._environ:
-            return self._environ[variable].encode()
         path = self._files.get(name)
+        if variable in self._environ:
+            words = self._environ[variable].encode()
+            if path is not None and _first_line(path) != words:
+                raise ConfigurationError(
+                    "two-passphrases",
+                    f"{variable} and the file {path} hold two different passphrases",
+                    f"unset {variable}, or leave the file out",
+                )
+            return words
         if path is None and f"{variable}_FILE" in self._environ:
             path = Path(self._environ[f"{variable}_FILE"])
         if path is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca import crl
 from hri.ca.issuance import IssuedCertificate
@@ -188,6 +189,17 @@ def device_report(context: Context, device_id: str) -> Mapping[str, Any]:
             for endorsement in context.registry.endorsements(device.element_serial or "")
         ],
     }
+
+
+def live_certificate_pem(context: Context, device_id: str) -> str:
+    """Return the certificate by which a device is known now; raises ConfigurationError where it has none."""
+    known_device(context, device_id)
+    live = context.registry.live_certificate(device_id)
+    if live is None:
+        raise ConfigurationError(
+            "no-certificate", f"the device {device_id} has no live certificate", "`hri show` has all of them"
+        )
+    return x509.load_der_x509_certificate(live.der).public_bytes(Encoding.PEM).decode("ascii")
 
 
 def known_device(context: Context, device_id: str) -> Device:

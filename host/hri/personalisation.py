@@ -35,7 +35,8 @@ class LockRequired(PolicyRefusal):
         super().__init__(
             "lock-required",
             "to become a device this chip must be locked for good, and --lock was not given; nothing is done",
-            "run the same command with --lock once you agree to the plan",
+            "run the same command with --lock once you agree to the plan; --device-id names the device for "
+            "life, and without it the name is derived from its first key",
         )
         self.plan = the_plan
 
@@ -49,7 +50,7 @@ class LintRefused(PolicyRefusal):
         super().__init__(
             "lint",
             f"the configuration would spoil this chip: {where}{worst.message}",
-            "nothing was changed; `hri chip lint` shows all that is wrong",
+            "nothing was changed; `hri chip lint`, with the same --profile, shows all that is wrong",
         )
         self.findings = findings
 

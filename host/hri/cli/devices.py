@@ -145,10 +145,19 @@ def list_devices(
     state.output.table(("device", "status", "element", "last authenticated (UTC)"), rows)
 
 
-def show(context: typer.Context, device_id: DeviceArgument) -> None:
+def show(
+    context: typer.Context,
+    device_id: DeviceArgument,
+    pem: Annotated[
+        bool, typer.Option("--pem", help="Print the certificate by which it is known now, and nothing else.")
+    ] = False,
+) -> None:
     """Show all that is on record about a device, with its evidence appraised again."""
     state = state_of(context)
     with state.context(unlocked=False) as opened:
+        if pem:
+            state.output.raw(lifecycle.live_certificate_pem(opened, device_id))
+            return
         report = lifecycle.device_report(opened, device_id)
     if state.output.as_json:
         state.output.json(report)
@@ -215,13 +224,15 @@ def revoke(
     state = state_of(context)
     with state.context(unlocked=True) as opened:
         listed = lifecycle.revoke(opened, device_id, reason, state.home.crl_path().parent)
+    # A revocation is for good: what was revoked before keeps its reason, unless the new one is a compromise.
+    stands = sorted({record.reason or "" for record in listed} - {"superseded", ""}) or [reason]
     state.output.result(
         {
             "device_id": device_id,
-            "reason": reason,
+            "reason": stands[0],
             "certificates": [serial_text(record.serial_number) for record in listed],
             "crl": str(state.home.crl_path()),
         },
-        f"device {device_id} is revoked ({reason}), with {len(listed)} certificates of its own",
+        f"device {device_id} is revoked ({', '.join(stands)}), with {len(listed)} certificates of its own",
         f"  revocation list: {state.home.crl_path()}",
     )

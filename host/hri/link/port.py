@@ -87,7 +87,7 @@ class Port:
 
 
 def _explain(name: str, error: Exception) -> NoDevice | NoPermission | PortBusy:
-    number = getattr(error, "errno", None)
+    number = _number(error)
     if number in (errno.EACCES, errno.EPERM):
         return NoPermission(
             "no-permission",
@@ -107,10 +107,22 @@ def _explain(name: str, error: Exception) -> NoDevice | NoPermission | PortBusy:
     )
 
 
+def _number(error: BaseException) -> int | None:
+    """The system's error number, also of a termios.error, which is no OSError and which pyserial wraps."""
+    for one in (error, error.__context__):
+        if isinstance(one, OSError) and one.errno is not None:
+            return one.errno
+        if one is not None and one.args and isinstance(one.args[0], int):
+            return one.args[0]
+    return None
+
+
 def _reason(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    number = _number(error)
     if number == errno.ENOENT:
         return "there is no such port"
+    if number == errno.ENOTTY:
+        return "it is no serial port"
     return os.strerror(number) if isinstance(number, int) else str(error)
 
 
