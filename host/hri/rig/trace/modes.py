@@ -60,8 +60,8 @@ def _aes(param1: int, param2: int, _data: bytes) -> str:
     return f"{what}, key {param1 >> 6} of {_key(param2)}"
 
 
-def _first_and_second(param1: int) -> str:
-    first = "TempKey" if param1 & 2 else "slot key"
+def _first_and_second(param1: int, param2: int) -> str:
+    first = "TempKey" if param1 & 2 else f"slot {param2}"
     return f"{first} over {'TempKey' if param1 & 1 else 'challenge'}"
 
 
@@ -70,16 +70,14 @@ def _nonce_source(param1: int) -> str:
 
 
 def _checkmac(param1: int, param2: int, _data: bytes) -> str:
-    slot = "" if param1 & 2 else f"slot {param2}"
-    return _joined(
-        _first_and_second(param1), slot, "with OTP" if param1 & 0x20 else "", _nonce_source(param1)
-    )
+    otp = "with OTP" if param1 & 0x20 else ""
+    return _joined(_first_and_second(param1, param2), otp, _nonce_source(param1))
 
 
 def _mac(param1: int, param2: int, _data: bytes) -> str:
     otp = "88 bits of OTP" if param1 & 0x10 else "64 bits of OTP" if param1 & 0x20 else ""
     full = "full serial" if param1 & 0x40 else ""
-    return _joined(_first_and_second(param1), f"slot {param2}", otp, full, _nonce_source(param1))
+    return _joined(_first_and_second(param1, param2), otp, full, _nonce_source(param1))
 
 
 def _counter(param1: int, param2: int, _data: bytes) -> str:
@@ -94,15 +92,11 @@ def _derivekey(param1: int, param2: int, data: bytes) -> str:
 
 def _ecdh(param1: int, param2: int, _data: bytes) -> str:
     source = "TempKey" if param1 & 1 else f"slot {param2}"
-    target = (
-        "as configured",
-        f"to slot {param2 if param1 & 1 else param2 | 1}",
-        "to TempKey",
-        "output in clear",
-    )
     if param1 & 0x0E == 0x0E:
         return f"key in {source}, output encrypted"
-    return f"key in {source}, {target[param1 >> 2 & 3]}"
+    kept = param2 if param1 & 1 else param2 | 1
+    target = ("as configured", f"to slot {kept}", "to TempKey", "output in clear")[param1 >> 2 & 3]
+    return f"key in {source}, {target}"
 
 
 def _gendig(param1: int, param2: int, data: bytes) -> str:
@@ -130,6 +124,8 @@ def _info(param1: int, param2: int, _data: bytes) -> str:
 
 
 def _kdf_details(param1: int, data: bytes) -> str:
+    if len(data) < 4:
+        return ""
     details = int.from_bytes(data[:4], "little")
     size = details >> 24 & 0xFF
     if param1 >> 5 & 3 == 0:
