@@ -22,8 +22,13 @@ _POLL_CHARACTERS = 1 << 16
 
 def header_line(header: Header) -> str:
     """Return the first line of a file."""
+    return json.dumps(header_dict(header)) + "\n"
+
+
+def header_dict(header: Header) -> dict[str, Any]:
+    """Return the members of the first line."""
     said = {"board": header.board, "note": header.note}
-    document = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "source": header.source,
@@ -31,7 +36,6 @@ def header_line(header: Header) -> str:
         "clock": header.clock,
         **{name: value for name, value in said.items() if value is not None},
     }
-    return json.dumps(document) + "\n"
 
 
 def line(transaction: Transaction) -> str:
@@ -105,6 +109,11 @@ def read_header(text: str) -> Header:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TraceError("the first line is no header of a bus trace") from error
+    return header_from_dict(document)
+
+
+def header_from_dict(document: object) -> Header:
+    """Return the header with these members; raises TraceError where they are none."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise TraceError(f'the first line is no header of a bus trace: it says no "format": "{FORMAT}"')
     if document.get("version") != VERSION:
