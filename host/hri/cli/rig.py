@@ -21,6 +21,7 @@ from hri.cli.rig_chip import (
 from hri.cli.rig_faults import ControlOption, FaultOption, SeedOption, Wiring
 from hri.cli.rig_fleet import fleet
 from hri.cli.rig_recording import TraceOption, header_of, recording
+from hri.cli.rig_replay import replay
 from hri.cli.rig_serving import address, explained, parsed_timing, say, stoppable, virtual_part
 from hri.cli.rig_tell import tell
 from hri.cli.rig_trace import trace
@@ -30,6 +31,7 @@ app = typer.Typer(help="Virtual boards and secure elements.", no_args_is_help=Tr
 app.command()(tell)
 app.command()(fleet)
 app.command()(trace)
+app.command()(replay)
 
 BoardOption = Annotated[
     str,

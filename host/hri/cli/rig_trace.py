@@ -65,7 +65,7 @@ def trace(
     if (follow or control) and (vcd or svg):
         raise ConfigurationError("usage", "a picture is made of what is over", "record to a file first")
     addresses = _addresses(chip_address)
-    with _traces_explained():
+    with traces_explained():
         if control is not None:
             with _until(seconds) as wait:
                 _look_on(output, _served(address(control), wait), addresses, full=full, summary=summary)
@@ -110,7 +110,7 @@ def _show(
             table.end()
         print_summary(output, totals)
         if source.torn():
-            output.warning(f"{source.torn()} lines were left out: cut short, or no transaction")
+            output.warning(f"lines left out, cut short or no transaction: {source.torn()}")
 
 
 def _print_document(
@@ -243,7 +243,7 @@ def _until(seconds: float | None) -> Iterator[Callable[[float], bool]]:
 
 
 @contextmanager
-def _traces_explained() -> Iterator[None]:
+def traces_explained() -> Iterator[None]:
     """Turn what a trace's reader says into ours."""
     with explained():
         from hri.rig.trace import TraceError

@@ -117,8 +117,9 @@ def print_summary(output: Output, totals: Summary) -> None:
 
 
 def _totals(totals: Summary) -> list[str]:
+    pulses = f"{totals.wakes} wake pulse{'' if totals.wakes == 1 else 's'}"
     words = [
-        f"{_ms(totals.span_us)}, {totals.bus_bytes} bytes on the bus, {totals.wakes} wake pulses, "
+        f"{_ms(totals.span_us)}, {totals.bus_bytes} bytes on the bus, {pulses}, "
         f"longest awake {totals.most_awake_us / 1e6:.2f} s of the watchdog's 1.3 s",
         f"{totals.nacks} transfers or bytes not acknowledged, {totals.polls} of them polls of a busy chip; "
         f"{totals.crc_errors} CRC errors, {totals.retries} retries, {totals.power_losses} power losses",

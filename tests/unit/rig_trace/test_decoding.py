@@ -139,6 +139,29 @@ def test_a_pulse_between_command_and_reply_disturbs_neither(rig):
     assert (info.pulses, info.succeeded) == (1, True)
 
 
+def test_a_pulse_by_address_zero_between_command_and_reply_is_no_other_traffic(rig):
+    rig.wake()
+    rig.bus.write(ADDRESS, INFO)
+    rig.clock.advance_us(1000)
+    rig.bus.write(0, b"\x00")
+    rig.bus.read(ADDRESS, 7)
+    (info,) = rig.steps[1:]
+    assert (info.pulses, info.bus_bytes, info.nacks) == (1, 18, 0)
+
+
+def test_the_time_between_is_what_no_step_covers():
+    """Steps of two chips overlap, and end in another order than they begin."""
+    transactions = [
+        Transfer(0, 100, 0x60, False, True, INFO),
+        Transfer(200, 300, 0x35, False, True, INFO),
+        Transfer(400, 500, 0x35, True, True, bytes.fromhex("0700006003") + b"\x83\xbb"),
+        Transfer(600, 700, 0x60, True, True, bytes.fromhex("0700006003") + b"\x83\xbb"),
+        Transfer(1000, 1300, 0x60, False, True, b"\x01"),
+    ]
+    summary = summarise(decode(transactions))
+    assert (summary.span_us, summary.between_us) == (1300, 300)
+
+
 def test_a_chip_that_fell_asleep_over_a_command_is_a_command_without_reply_and_a_waking(rig):
     rig.wake()
     rig.bus.write(ADDRESS, INFO)

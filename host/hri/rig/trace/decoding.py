@@ -61,6 +61,7 @@ class Decoder:
         self._tracks = {address: _Track(address, None) for address in addresses}
         self._pulse: Pulsing | None = None
         self._pulse_us: float | None = None
+        self._pulsed: list[Tally] = []
         self._wandering: Wandering | None = None
         self._ended: list[Step] = []
 
@@ -70,6 +71,7 @@ class Decoder:
             self._wake(transaction)
         elif isinstance(transaction, Power):
             self._close_all()
+            self._pulsed = []
             for track in self._tracks.values():
                 track.woken_us = None
             self._ended.append(
@@ -98,16 +100,19 @@ class Decoder:
         waiting = [track.exchange for track in self._tracks.values() if track.exchange is not None]
         for exchange in waiting:
             exchange.pulse(pulse)
+        self._pulsed = [exchange.tally for exchange in waiting[:1]]
         if waiting:
             return
         if self._pulse is None:
             self._pulse = Pulsing(pulse.time_us)
         self._pulse.pulse(pulse)
+        self._pulsed = [self._pulse.tally]
 
     def _transfer(self, transfer: Transfer) -> None:
-        if transfer.address == _GENERAL_CALL and not transfer.acknowledged and self._pulse is not None:
+        pulsed, self._pulsed = self._pulsed, []
+        if transfer.address == _GENERAL_CALL and not transfer.acknowledged and pulsed:
             # The address byte was the low pulse.
-            self._pulse.tally.add(transfer, refused=False)
+            pulsed[0].add(transfer, refused=False)
             return
         track = None if transfer.other else self._track(transfer)
         if track is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hri.rig.trace.steps import Elsewhere, Exchange, PowerLoss, Step, Stray, Unanswered, Waking, Word
 
+_REMEMBERED = 64
 BETWEEN = "between"
 """The row of the time in which the bus was quiet and no command ran: the host thinks, the chip sleeps."""
 
@@ -23,6 +24,26 @@ class Totals:
     time_us: float = 0.0
     busy_us: float = 0.0
     polls: int = 0
+
+
+class _Covered:
+    """How much time steps take together, where they overlap or come a little out of order."""
+
+    def __init__(self) -> None:
+        self.total_us = 0.0
+        self._latest: deque[tuple[float, float]] = deque()
+
+    def add(self, start_us: float, end_us: float) -> None:
+        """Add a stretch of time; of those before it the latest few are remembered."""
+        latest = self._latest
+        while latest and latest[-1][1] >= start_us:
+            before = latest.pop()
+            self.total_us -= before[1] - before[0]
+            start_us, end_us = min(start_us, before[0]), max(end_us, before[1])
+        self.total_us += end_us - start_us
+        latest.append((start_us, end_us))
+        if len(latest) > _REMEMBERED:
+            latest.popleft()
 
 
 @dataclass(slots=True)
@@ -41,15 +62,14 @@ class Summary:
     most_awake_us: float = 0.0
     start_us: float | None = None
     end_us: float = 0.0
-    _busy_until_us: float = 0.0
-    _between_us: float = 0.0
+    _covered: _Covered = field(default_factory=lambda: _Covered())
 
     def add(self, step: Step) -> None:
         """Count one more step."""
         if self.start_us is None:
-            self.start_us = self._busy_until_us = step.start_us
-        self._between_us += max(0.0, step.start_us - self._busy_until_us)
-        self._busy_until_us = max(self._busy_until_us, step.end_us)
+            self.start_us = step.start_us
+        self.start_us = min(self.start_us, step.start_us)
+        self._covered.add(step.start_us, step.end_us)
         self.end_us = max(self.end_us, step.end_us)
         self.nacks += step.nacks
         self.bus_bytes += step.bus_bytes
@@ -88,13 +108,13 @@ class Summary:
         """Return which part of the whole time went to a row, 0 to 1; of :data:`BETWEEN` too."""
         if not self.span_us:
             return 0.0
-        spent = self._between_us if name == BETWEEN else self.rows[name].time_us
+        spent = self.between_us if name == BETWEEN else self.rows[name].time_us
         return spent / self.span_us
 
     @property
     def between_us(self) -> float:
         """The time in which nothing was going on."""
-        return self._between_us
+        return max(0.0, self.span_us - self._covered.total_us)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as JSON."""
