@@ -5,11 +5,15 @@ Run it when a driver is meant to say something else; the difference in the files
 
 import json
 import sys
+from pathlib import Path
 
-from conformance.bus_traces import ADAFRUIT, FOLDER, OURS, run
-from hri.rig.atecc import open_chip
-from hri.rig.bus import Bus, ManualClock
-from hri.rig.trace import Header, recording
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "host"), str(ROOT / "tests"), str(ROOT / "firmware")]
+
+from conformance.bus_traces import ADAFRUIT, FOLDER, OURS, run  # noqa: E402 - the path comes first
+from hri.rig.atecc import open_chip  # noqa: E402 - the path comes first
+from hri.rig.bus import Bus, ManualClock  # noqa: E402 - the path comes first
+from hri.rig.trace import Header, recording  # noqa: E402 - the path comes first
 
 _CHIP, _ADDRESS = "atecc608b-tngtls", 0x35
 
