@@ -256,10 +256,9 @@ def traces_explained() -> Iterator[None]:
                 str(error),
                 "name what `--trace FILE` recorded, or an analyser's I2C export; see docs/bus-trace.md",
             ) from error
-        except BrokenPipeError as error:
+        except BrokenPipeError:
             # Whoever read the table has seen enough; the interpreter would complain as it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from error
         except OSError as error:
             what = (error.strerror or str(error)).lower()
             raise StorageError(
