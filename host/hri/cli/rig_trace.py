@@ -20,7 +20,7 @@ from hri.cli.trace_table import StepTable, print_summary
 from hri.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
-    from hri.rig.trace import Step
+    from hri.rig.trace import Header, Step
     from hri.rig.trace.sources import Batch, Source, Wait
     from hri.rig.trace.summary import Summary
 
@@ -100,6 +100,7 @@ def _show(
         if output.as_json:
             _print_document(output, source, steps, totals, only_summary=summary)
             return
+        output.note(_origin(source.header))
         if summary:
             for _ in steps:
                 pass
@@ -111,6 +112,14 @@ def _show(
         print_summary(output, totals)
         if source.torn():
             output.warning(f"lines left out, cut short or no transaction: {source.torn()}")
+
+
+def _origin(header: Header) -> str:
+    """Return where a trace comes from, in words."""
+    chip = f"{header.chip} on {header.board}" if header.board else header.chip
+    times = {"board": "the emulated board's", "host": "the host's", "analyser": "the analyser's"}
+    said = f"{chip}, {header.source}; times are {times[header.clock]}"
+    return f"{said}; {header.note}" if header.note else said
 
 
 def _print_document(

@@ -32,6 +32,7 @@ class StepTable:
         self._most = 1 if at_once else _MANY
         self._rows: list[tuple[tuple[str, ...], str]] = []
         self._start_us: float | None = None
+        self._first_chip: int | None = None
         self._headed = False
 
     def add(self, step: Step) -> None:
@@ -41,12 +42,23 @@ class StepTable:
         if self._start_us is None:
             self._start_us = step.start_us
         said = row(step, full=self._full)
+        what = self._whose(step) + said.what
         time = f"{(step.start_us - self._start_us) / 1000:,.3f}"
-        cells = (time, said.what, str(step.bus_bytes), said.busy, said.reply, said.data, said.notes)
+        cells = (time, what, str(step.bus_bytes), said.busy, said.reply, said.data, said.notes)
         style = "red" if said.bad else "dim" if said.what.startswith(("wake", *_PLAIN)) else ""
         self._rows.append((cells, style))
         if len(self._rows) >= self._most:
             self.end()
+
+    def _whose(self, step: Step) -> str:
+        """Return the address where it is a second chip's."""
+        from hri.rig.trace import Elsewhere
+
+        if step.address is None or isinstance(step, Elsewhere):
+            return ""
+        if self._first_chip is None:
+            self._first_chip = step.address
+        return "" if step.address == self._first_chip else f"0x{step.address:02x}: "
 
     def end(self) -> None:
         """Print what is held."""
@@ -121,8 +133,8 @@ def _totals(totals: Summary) -> list[str]:
     words = [
         f"{_ms(totals.span_us)}, {totals.bus_bytes} bytes on the bus, {pulses}, "
         f"longest awake {totals.most_awake_us / 1e6:.2f} s of the watchdog's 1.3 s",
-        f"{totals.nacks} transfers or bytes not acknowledged, {totals.polls} of them polls of a busy chip; "
-        f"{totals.crc_errors} CRC errors, {totals.retries} retries, {totals.power_losses} power losses",
+        f"not acknowledged: {totals.nacks}, of which polls of a busy chip: {totals.polls}; "
+        f"CRC errors: {totals.crc_errors}, retries: {totals.retries}, power losses: {totals.power_losses}",
     ]
     if totals.faults:
         struck = ", ".join(f"{name} ×{count}" for name, count in sorted(totals.faults.items()))

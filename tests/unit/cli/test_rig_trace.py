@@ -141,6 +141,18 @@ def test_wrong_usage_and_what_cannot_be_reached(hri, tmp_path, monkeypatch, argu
     assert why in ran.error["message"]
 
 
+def test_a_second_chip_is_told_from_the_first(hri, tmp_path):
+    path = tmp_path / "t"
+    sleeps = [Transfer(0, 1, address, False, True, b"\x01") for address in (0x60, 0x35, 0x60)]
+    path.write_text(header_line(Header()) + "".join(map(line, sleeps)))
+    rows = hri("rig", "trace", str(path)).out.splitlines()[1:4]
+    assert [row.split()[1:-1] for row in rows] == [["sleep"], ["0x35:", "sleep"], ["sleep"]]
+
+
+def test_it_says_where_a_trace_comes_from(hri, file):
+    assert "atecc608b, virtual chip; times are the host's" in hri("rig", "trace", str(file)).err
+
+
 def test_an_address_can_be_declared_a_chips(hri, tmp_path):
     path = tmp_path / "t"
     path.write_text(header_line(Header()) + line(Transfer(0, 1, 0x42, False, True, b"\x01")))

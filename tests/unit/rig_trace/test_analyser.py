@@ -71,6 +71,11 @@ def test_a_table_without_a_column_says_which():
         CsvExport(io.StringIO(text))
 
 
+def test_headings_that_are_none_are_refused():
+    with pytest.raises(TraceError, match="no headings"):
+        CsvExport(io.StringIO(HEADINGS.replace("name,", "na\rme,")))
+
+
 def test_columns_may_stand_in_another_order():
     text = "type,data,address,ack,read,start_time,duration\nstart,,,,,0,0\naddress,,0x60,true,true,0,9e-5\n"
     assert read_csv(text + "data,0x07,,false,,1e-4,9e-5\nstop,,,,,3e-4,0\n")[0] == [

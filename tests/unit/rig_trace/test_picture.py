@@ -44,12 +44,12 @@ def busy(record):
     for number in range(60):
         rig.wake()
         for _ in range(number % 5):
-            rig.command(INFO, 7)
-        rig.command(packet(0x1B), 35)
-        rig.command(packet(0x12, 0x00, 4, bytes(4)), 4)
+            rig.command(INFO, 7, most=20)
+        rig.command(packet(0x1B), 35, most=20)
+        rig.command(packet(0x12, 0x00, 4, bytes(4)), 4, most=20)
         if number % 7 == 0:
-            rig.command(packet(0x16, 3, 0, bytes(32)), 4)
-            rig.command(packet(0x41, 0x80, 0), 67)
+            rig.command(packet(0x16, 3, 0, bytes(32)), 4, most=20)
+            rig.command(packet(0x41, 0x80, 0), 67, most=60)
         rig.bus.write(ADDRESS, b"\x02" if number % 9 == 0 else b"\x01")
         rig.clock.advance_us((0, 3000, 20_000, 1_500_000)[number % 4])
     return rig

@@ -115,7 +115,10 @@ class CsvExport:
     def __init__(self, file: TextIO) -> None:
         self._rows = csv.reader(_bounded(file))
         self.torn = 0
-        names = [name.strip().lower() for name in next(self._rows)]
+        try:
+            names = [name.strip().lower() for name in next(self._rows)]
+        except (StopIteration, csv.Error) as error:
+            raise TraceError("the table has no headings") from error
         missing = [name for name in _COLUMNS if name not in names]
         if missing:
             raise TraceError(f"the table has no column {missing[0]!r}; export the I2C analyser's own table")
