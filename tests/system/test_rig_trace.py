@@ -144,3 +144,27 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_served(tmp_
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert "no such file" in json.loads(done.stderr)["error"]["message"]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_who_reads_only_the_first_lines_ends_it_quietly(
+    recorded: Path, tmp_path: Path, options: tuple
+) -> None:
+    header, *lines = recorded.read_text().splitlines(keepends=True)
+    long = tmp_path / "long"
+    long.write_text(header + "".join(lines) * 200)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hri.cli", *options, "rig", "trace", str(long)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.read(20)
+        process.stdout.close()
+        assert process.wait(DEADLINE_S) == 0
+        assert "error" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.stderr.close()
