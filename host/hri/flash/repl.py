@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol, Self
 
@@ -21,8 +22,28 @@ _ENTER_DEADLINE_S = 30.0
 _TO_MAIN_PY = b"\r\x02\x04"
 
 
+_END_OF_TEXT = b"\x04"
+_INTERRUPT = b"\r\x03\x03"
+
+
 class ScriptFailed(DeviceError):
     """A script raised on the board; the message is the last line of its traceback."""
+
+
+class _Said:
+    """What a script prints, up to the end-of-text character, until a moment of the monotonic clock."""
+
+    def __init__(self, end: float) -> None:
+        self._end = end
+        self._heard = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        self._heard += piece
+        if time.monotonic() > self._end and not piece.endswith(_END_OF_TEXT):
+            raise OSError("the script goes on past its deadline")
+
+    def text(self) -> str:
+        return self._heard.removesuffix(_END_OF_TEXT).decode("utf-8", "replace")
 
 
 class Repl(Protocol):
@@ -66,10 +87,18 @@ class SerialRepl:
             self._transport.serial.flush()
         self._close()
 
-    def run(self, script: str) -> str:
-        """Run ``script`` and return what it printed."""
+    def run(self, script: str, deadline_s: float = _SCRIPT_DEADLINE_S) -> str:
+        """Run ``script`` and return what it printed; one that goes on past the deadline is interrupted.
+
+        Raises ScriptFailed for one that raised, and DeviceError.
+        """
+        said = _Said(time.monotonic() + deadline_s)
         with self._explained("running a script on it"):
-            said, failed = self._transport.exec_raw(script, timeout=_SCRIPT_DEADLINE_S)
+            try:
+                _, failed = self._transport.exec_raw(script, timeout=deadline_s, data_consumer=said.take)
+            except BaseException:
+                self._transport.serial.write(_INTERRUPT)
+                raise
         if failed:
             lines = failed.decode("utf-8", "replace").strip().splitlines()
             raise ScriptFailed(
@@ -77,7 +106,7 @@ class SerialRepl:
                 f"the board answered: {lines[-1]}",
                 "look at the message, then flash it again",
             )
-        return str(said.decode("utf-8", "replace"))
+        return said.text()
 
     def start(self, script: str) -> None:
         """Start ``script`` and wait for no answer."""
