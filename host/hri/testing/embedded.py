@@ -18,8 +18,9 @@ import serial as pyserial
 from pytest_embedded import plugin  # type: ignore[import-untyped]
 from pytest_embedded.log import MessageQueueManager  # type: ignore[import-untyped]
 
+from hri.errors import HriError
+from hri.flash.repl import TO_MAIN_PY, SerialRepl
 from hri.testing.board import HriBoard
-from hri.testing.real import SOFT_RESET
 
 _QUIET_S = 0.05
 _DROP_DEADLINE_S = 1.0
@@ -60,7 +61,13 @@ def port(request: pytest.FixtureRequest, port: Any) -> Any:
     if not _wanted(request):
         return port
     board: HriBoard = request.getfixturevalue("hri_board")
-    _drop_output(board.port)
+    try:
+        if not board.virtual:
+            with SerialRepl(board.port, restart=False):
+                pass
+        _drop_output(board.port)
+    except HriError as error:
+        pytest.fail(f"no dut: {error.message}", pytrace=False)
     return board.port
 
 
@@ -72,7 +79,7 @@ def serial(hri_board: HriBoard, serial: Any) -> Iterator[Any]:
         if hri_board.virtual:
             hri_board.reset()
         else:
-            serial.proc.write(SOFT_RESET)
+            serial.proc.write(TO_MAIN_PY)
         yield serial
     finally:
         hri_board.listener = None

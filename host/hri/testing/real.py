@@ -21,9 +21,6 @@ from hri.testing.device import HriDevice
 from hri.testing.firmware import package_hash
 from hri.testing.port_lock import PortLock
 
-# Interrupt, leave the raw REPL, soft reset, as docs/protocol.md does it: main.py starts again.
-SOFT_RESET = b"\x03\x03\x02\x04"
-_RESET_DEADLINE_S = 10.0
 # The board finds its chip as main.py does, so that wiring in hri_board.json counts.
 _READ_CONFIG = """
 import sys
@@ -46,6 +43,16 @@ def _cannot(what: str) -> NoReturn:
     pytest.skip(f"{what} on a real board")
 
 
+def _chip_facts(run: Callable[[str], str]) -> ChipFacts:
+    said = run(_READ_CONFIG)
+    try:
+        return ChipFacts.from_config(bytes.fromhex(said.strip()))
+    except ValueError as error:
+        raise DeviceError(
+            "board-refused", f"the board printed {said[-80:]!r} for its chip", "look at hri_device on it"
+        ) from error
+
+
 class RealChip:
     """The chip on a real board; every look at it stops the board's program, and starts it again."""
 
@@ -54,13 +61,7 @@ class RealChip:
 
     @property
     def facts(self) -> ChipFacts:
-        said = self._run(_READ_CONFIG)
-        try:
-            return ChipFacts.from_config(bytes.fromhex(said.strip()))
-        except ValueError as error:
-            raise DeviceError(
-                "board-refused", f"the board printed {said[-80:]!r} for its chip", "look at hri_device on it"
-            ) from error
+        return _chip_facts(self._run)
 
     @property
     def serial_number(self) -> str:
@@ -131,13 +132,9 @@ class RealBoard(HriBoard):
 
     def reset(self) -> None:
         self._device.hang_up()
-        with self.alone():
-            line = Port(self._port)
-            line.reopen(_RESET_DEADLINE_S)
-            try:
-                line.write(SOFT_RESET)
-            finally:
-                line.close()
+        # By way of its prompt: what follows an interrupt too closely may still go to the program.
+        with self.alone(), SerialRepl(self._port):
+            pass
 
     def power_cycle(self) -> None:
         _cannot("its supply cannot be switched")
@@ -158,7 +155,7 @@ class RealBoard(HriBoard):
                 runtime = RuntimeFacts(said.name, said.version)
                 paths = board.sizes("")
                 files = {path: digest or "" for path, digest in board.digests("", sorted(paths)).items()}
-            chip = self._chip.facts
+                chip = _chip_facts(repl.run)
         except HriError as error:
             problem = error.message
         return BoardFacts(
