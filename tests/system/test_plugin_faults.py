@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hri.testing.port_lock import PortLock
+from hri.testing.report.signature import make_key
 
 pytestmark = pytest.mark.timeout(180)
 _DEADLINE_S = 120
@@ -222,6 +223,18 @@ def test_a_report_folder_that_cannot_be_written_is_refused_before_any_test(pytes
     run = ran(pytester, "--hri-board=unix", "--hri-report=file/report")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     run.stderr.fnmatch_lines(["ERROR: --hri-report: cannot use *"])
+
+
+def test_a_key_that_others_can_read_is_refused_before_any_test(pytester: pytest.Pytester) -> None:
+    key = pytester.path / "key.pem"
+    make_key(key, {})
+    key.chmod(0o644)
+    pytester.makepyfile(ONE)
+    run = ran(pytester, "--hri-board=unix", "--hri-report=report", "--hri-report-key=key.pem")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(
+        ["ERROR: --hri-report: others can read the report key key.pem*chmod 600 key.pem"]
+    )
 
 
 def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(pytester: pytest.Pytester) -> None:
