@@ -90,8 +90,8 @@ def test_the_wheel_brings_boards_device_package_and_page(installed: Installed) -
     for name in (
         "hri/boards/data/rpi_pico/board.toml",
         "hri/boards/data/unix/supervisor.py",
-        "hri/rig/device/hri_device/service.py",
-        "hri/rig/device/main.py",
+        "hri/boards/firmware/hri_device/service.py",
+        "hri/boards/firmware/main.py",
         "hri/testing/report/page.html.j2",
     ):
         assert name in names
