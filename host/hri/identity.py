@@ -18,7 +18,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -44,6 +43,7 @@ from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, PolicyRefusal, StorageError
 from hri.home import default_home
 from hri.link import Deadlines, SerialLink
+from hri.log import get_logger
 from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
@@ -56,7 +56,7 @@ from hri.steps import StepEvent, Steps
 from hri.verify.answer import verify_data_signature
 from hri.verify.decision import Decision, Reason, ReasonCode
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _UNATTESTED = "create_certificate was called with a bare public key"
 
 

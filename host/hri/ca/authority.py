@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -24,9 +23,10 @@ from hri.ca.to_template import TemplateCertificate, issue_to_template
 from hri.compressed import Sources, Validity
 from hri.compressed.conversion import subject_text
 from hri.errors import ConfigurationError, PolicyRefusal
+from hri.log import get_logger
 from hri.registry.records import RevokedEntry
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _SHA256 = hashes.SHA256()
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 
 from hri.ca.authority import Authority
 from hri.ca.files import disk_errors, write_atomically
 from hri.errors import StorageError
+from hri.log import get_logger
 from hri.registry import Registry
 from hri.registry.folder_lock import exclusive
 
 FILE_NAME = "issuing.crl"
 LIFETIME = timedelta(days=7)
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def publish(

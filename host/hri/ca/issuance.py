@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
 from cryptography.x509 import random_serial_number
 
 from hri.ca.authority import Authority
@@ -20,6 +19,7 @@ from hri.ca.csr import CheckedCsr, check_csr
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
 from hri.errors import HriError, PolicyRefusal, StorageError
+from hri.log import get_logger
 from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
@@ -33,7 +33,7 @@ from hri.registry import (
 GROUP = 64
 # Each time somebody else succeeded, so this many in a row means something else is wrong.
 _DECISIONS = 50
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
