@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from hri.cli.output import Output, printable
+from hri.cli.output import Output
+from hri.printable import printable
 
 if TYPE_CHECKING:
     from hri.rig.trace.steps import Step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hri.boards import load_board
 from hri.rig.boards import board_names
-from hri.rig.runtimes import find_runtime
+from hri.rig.runtimes import find_runtime, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +35,5 @@ def kinds() -> Mapping[str, Kind]:
         virtual = load_board(name).virtual
         if virtual is not None:
             found[name] = Kind(name, name, virtual.runtime)
+    found[frozen.NAME] = Kind(frozen.NAME, "rpi_pico", frozen.NAME, files=False)
     return found
