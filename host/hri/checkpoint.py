@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from hri.signed_note import NoteError, NoteSigner, NoteVerifier
+from hri.signed_note import NoteError, NoteOpener, NoteSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Checkpoint:
         return signer.sign(f"{self.origin}\n{self.size}\n{encoded}\n")
 
     @classmethod
-    def opened(cls, note: str, verifier: NoteVerifier) -> Checkpoint:
-        """Read a checkpoint that `verifier` signed, of the log of its name. Raises NoteError."""
-        lines = verifier.open(note).split("\n")
-        if len(lines) != 4 or lines[0] != verifier.name:
+    def opened(cls, note: str, opener: NoteOpener) -> Checkpoint:
+        """Read a checkpoint that the key of `opener` signed, of the log of its name. Raises NoteError."""
+        lines = opener.open(note).split("\n")
+        if len(lines) != 4 or lines[0] != opener.name:
             # Extension lines are refused: nothing here signs any, and no monitor could check them.
-            raise NoteError(f"this is no checkpoint of {verifier.name}")
+            raise NoteError(f"this is no checkpoint of {opener.name}")
         try:
             found = cls(lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True))
         except (ValueError, binascii.Error) as error:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -16,6 +17,17 @@ _ED25519 = b"\x01"
 _LONGEST = 1 << 20
 _NAME = re.compile(r"[^\s+]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
+class NoteOpener(Protocol):
+    """What knows the notes of one key."""
+
+    @property
+    def name(self) -> str:
+        """Return the key's name."""
+
+    def open(self, note: str) -> str:
+        """Return the text of a note that the key signed; raises NoteError."""
 
 
 class NoteError(ValueError):
@@ -95,11 +107,23 @@ class NoteSigner:
         self._key = key
         public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.verifier = NoteVerifier(name, public)
+        self.name = name
         self._key_id = self.verifier.key_id
+        self._last = ("", "")
 
     def sign(self, text: str) -> str:
         """Return the signed note of a text that ends with a new line."""
         if not text.endswith("\n") or _CONTROL.search(text):
             raise ValueError("the text of a note is lines without control characters")
         signature = base64.b64encode(self._key_id + self._key.sign(text.encode())).decode()
-        return f"{text}\n\u2014 {self.verifier.name} {signature}\n"
+        note = f"{text}\n\u2014 {self.name} {signature}\n"
+        self._last = note, text
+        return note
+
+    def open(self, note: str) -> str:
+        """Return the text of a note that this key signed; the last one is known without computing.
+
+        Raises NoteError.
+        """
+        last, text = self._last
+        return text if note == last else self.verifier.open(note)

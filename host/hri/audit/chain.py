@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hri.audit.entry import BEGINNING, Entry, digest
 from hri.checkpoint import Checkpoint
+from hri.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,6 @@ class StoredEntry:
     act: str
     subject: str | None
     entry: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not fit: a stable code, and where and what in words."""
-
-    code: str
-    detail: str
 
 
 def check_chain(

@@ -50,8 +50,9 @@ class Entry:
     def to_bytes(self) -> bytes:
         """Return the encoding, which is hashed and kept. Raises ValueError for too long a key in details."""
         act = self.act
-        if any(len(name.encode()) > _KEY_BYTES for name in _names(act.details)):
-            raise ValueError(f"the keys of an act's details have at most {_KEY_BYTES} bytes")
+        details = dict(act.details)
+        if not _short_keys(details):
+            raise ValueError(f"the keys of an act's details have at most {_KEY_BYTES} ASCII characters")
         return cbor2.dumps(
             [
                 _LABEL,
@@ -63,7 +64,7 @@ class Entry:
                 act.subject,
                 act.outcome,
                 act.reason,
-                dict(act.details),
+                details,
             ],
             canonical=True,
         )
@@ -75,7 +76,8 @@ class Entry:
             label, number, before, at, actor, name, subject, outcome, reason, details = cbor2.loads(data)
             entry = cls(number, before, at, actor, Act(name, subject, outcome, reason, details))
             canonical = entry.to_bytes()
-        except Exception as error:  # noqa: BLE001 - whatever a decoder makes of bytes that somebody changed
+        except Exception as error:
+            # Whatever a decoder makes of bytes that somebody changed.
             raise ValueError("this is no entry of the audit log") from error
         if label != _LABEL or canonical != data:
             raise ValueError("this is no entry of the audit log")
@@ -87,9 +89,9 @@ def digest(entry: bytes) -> bytes:
     return hashlib.sha256(entry).digest()
 
 
-def _names(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [*value, *(name for inner in value.values() for name in _names(inner))]
-    if isinstance(value, list | tuple):
-        return [name for inner in value for name in _names(inner)]
-    return []
+def _short_keys(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(len(name) <= _KEY_BYTES and name.isascii() for name in value) and all(
+            _short_keys(inner) for inner in value.values() if isinstance(inner, dict | list)
+        )
+    return all(_short_keys(inner) for inner in value if isinstance(inner, dict | list))
