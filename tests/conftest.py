@@ -18,6 +18,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="allow tests/hil to configure and lock the chip with this serial number, for good",
     )
     group.addoption(
+        "--log-issues",
+        metavar="N",
+        type=int,
+        default=300,
+        help="how many certificates are issued while tests/system/test_log_faults.py kills who issues",
+    )
+    group.addoption(
         "--atecc-coverage",
         metavar="FILE",
         type=Path,
