@@ -11,10 +11,12 @@ from typing import Any
 import structlog
 
 from hri.audit.entry import DONE, FAILED, INTENT, REFUSED, Act, Entry
-from hri.audit.recorder import LogKeys
-from hri.context import Context
+from hri.audit.recorder import LogKeys, Recorder
+from hri.checkpoint import Checkpoint
+from hri.context import Context, utc_now
 from hri.errors import HriError, PolicyRefusal, StorageError
-from hri.registry import Registry
+from hri.registry import Recorded, Registry
+from hri.signed_note import NoteError
 from hri.verify.decision import Decision
 
 _log = structlog.get_logger(__name__)
@@ -95,10 +97,33 @@ def record_configuration(context: Context) -> None:
 
 
 def begin_logs(registry: Registry, keys: LogKeys) -> None:
-    """Sign both logs as they are with keys that never signed them, and place what waits.
+    """Sign both logs as they are, whatever signed them before, and place what waits.
 
     Raises StorageError where they are damaged.
     """
     registry.sign_audit(keys.audit, anew=True)
     registry.sign_log_anew(keys.certificates)
     registry.sequence(keys.certificates)
+
+
+def begin_with_new_keys(registry: Registry, actor: str, keys: LogKeys, *, anew: bool = False) -> None:
+    """Begin both logs with keys that were just made, and record that they were.
+
+    Raises StorageError where other keys have signed already and `anew` does not allow for that.
+    """
+    ends = ((registry.log_head(), keys.certificates), (registry.audit_head(), keys.audit))
+    for head, signer in ends:
+        if head.checkpoint is None or not head.size or anew:
+            continue
+        try:
+            Checkpoint.opened(head.checkpoint, signer)
+        except NoteError as error:
+            raise StorageError(
+                "log-keys-lost",
+                "the logs were signed with keys that are not in this home",
+                "restore ca/log-signers.pem from a backup; `hri log begin` signs anew with other keys",
+            ) from error
+    begin_logs(registry, keys)
+    told = {"certificates": keys.certificates.verifier.to_text(), "audit": keys.audit.verifier.to_text()}
+    act = Act("logs-begun", reason="new keys", details=told)
+    registry.record_acts(Recorded(Recorder(actor, keys), (act,)), utc_now())

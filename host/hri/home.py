@@ -17,7 +17,7 @@ from typing import Literal
 
 import platformdirs
 
-from hri.acts import begin_logs, record_configuration
+from hri.acts import begin_logs, begin_with_new_keys, record_configuration
 from hri.audit.recorder import Recorder
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
@@ -180,7 +180,8 @@ class Home:
         with self.registry() as registry:
             keys = None
             if unlocked:
-                keys = open_log_keys(self.path, passphrase, authority.root, partial(begin_logs, registry))
+                begin = partial(begin_with_new_keys, registry, process_actor(), anew=logs_anew)
+                keys = open_log_keys(self.path, passphrase, authority.root, begin)
                 if logs_anew:
                     begin_logs(registry, keys)
             context = Context(

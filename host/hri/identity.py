@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from hri import lifecycle, provision
-from hri.acts import begin_logs
+from hri.acts import begin_with_new_keys
 from hri.audit.recorder import Recorder
 from hri.authentication import attest, purpose_of
 from hri.ca.authority import Authority
@@ -283,7 +283,8 @@ class CertificateAuthority:
         # As well kept as the CA key itself, and no second passphrase to lose.
         derived = hashlib.sha256(b"hri/1 operator key of a CA from files" + secret).hexdigest().encode()
         self.operator = OperatorKey.create(self.folder, derived)
-        keys = open_log_keys(self.folder, derived, self.authority.root, partial(begin_logs, self.registry))
+        begin = partial(begin_with_new_keys, self.registry, process_actor())
+        keys = open_log_keys(self.folder, derived, self.authority.root, begin)
         self.recorder = Recorder(process_actor(), keys)
 
     def context(self, *, validity_days: int | None = None, require_attestation: bool = True) -> Context:

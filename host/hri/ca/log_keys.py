@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hri.audit.recorder import LogKeys
-from hri.ca.files import disk_errors, write_atomically
+from hri.ca.files import disk_errors, sync_folder, write_atomically
 from hri.errors import ConfigurationError
 from hri.registry.folder_lock import exclusive
 from hri.signed_note import NoteError, NoteSigner, NoteVerifier
@@ -45,34 +45,44 @@ def open_log_keys(
 ) -> LogKeys:
     """Open the keys of a home folder; where there are none, make them and have both logs begun with them.
 
-    `begin` signs what the logs hold now. It runs before the keys are kept, so that kept keys have signed: a
-    log without their signature was changed by somebody else. The keys are named by the authority's `root`.
+    `begin` signs what the logs hold now. The keys take their place after that, so that keys in place have
+    signed: a log without their signature was changed by somebody else. A process killed in between leaves a
+    draft of them, with which the next one begins again. They are named by the authority's `root`.
 
-    Raises ConfigurationError and StorageError.
+    Raises ConfigurationError, StorageError, and what `begin` raises.
     """
     path = _path(home)
+    if path.exists():
+        return _read(path, passphrase)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(path), exclusive(path.parent, "opening the keys of the logs"):
+    with disk_errors(path), exclusive(path.parent, "making the keys of the logs"):
         if path.exists():
             return _read(path, passphrase)
-        if not passphrase:
-            raise ConfigurationError(
-                "empty-passphrase", "the keys of the logs need a passphrase", "give one that is not empty"
-            )
-        keys = [Ed25519PrivateKey.generate() for _ in _LOGS]
-        name = root.fingerprint(hashes.SHA256()).hex()[:16]
+        draft = path.with_suffix(".draft")
+        if not draft.exists():
+            write_atomically(draft, _made(passphrase, root), 0o600)
+        keys = _read(draft, passphrase)
+        begin(keys)
+        draft.replace(path)
+        sync_folder(path.parent)
+        return keys
+
+
+def _made(passphrase: bytes, root: x509.Certificate) -> bytes:
+    if not passphrase:
+        raise ConfigurationError(
+            "empty-passphrase", "the keys of the logs need a passphrase", "give one that is not empty"
+        )
+    name = root.fingerprint(hashes.SHA256()).hex()[:16]
+    parts = []
+    for log in _LOGS:
+        key = Ed25519PrivateKey.generate()
         # A name that is a URL, as C2SP wants it, and that nobody can own (RFC 2606 section 2).
-        signers = [NoteSigner(f"hri.invalid/{name}/{log}", key) for log, key in zip(_LOGS, keys, strict=True)]
-        made = LogKeys(*signers)
-        begin(made)
-        parts = [
-            f"{_VERIFIER}{signer.verifier.to_text()}\n".encode()
-            + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
-            for signer, key in zip(signers, keys, strict=True)
-        ]
-        write_atomically(path, b"".join(parts), 0o600)
-        return made
+        verifier = NoteSigner(f"hri.invalid/{name}/{log}", key).verifier.to_text()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+        parts.append(f"{_VERIFIER}{verifier}\n".encode() + pem)
+    return b"".join(parts)
 
 
 def log_verifiers(home: Path) -> LogVerifiers | None:

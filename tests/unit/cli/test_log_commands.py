@@ -53,6 +53,7 @@ def test_every_act_names_who_did_it_and_to_what(hri) -> None:
 
     told = [(entry["act"], entry["subject"], entry["outcome"], entry["reason"]) for entry in entries]
     assert told == [
+        ("logs-begun", None, "done", "new keys"),
         ("configuration", None, "done", None),
         ("ca-init", None, "done", None),
         ("publish-crl", None, "done", None),
@@ -69,11 +70,11 @@ def test_acts_are_listed_by_device_time_and_number(hri) -> None:
     def numbers(*options: str) -> list[int]:
         return [entry["number"] for entry in hri("--json", "audit", "list", *options).json["entries"]]
 
-    assert numbers("--device", "dev-1") == [3, 4]
-    assert numbers("--after", "4") == [5, 6]
+    assert numbers("--device", "dev-1") == [4, 5]
+    assert numbers("--after", "5") == [6, 7]
     assert numbers("--limit", "2") == [0, 1]
     assert numbers("--since", "2999-01-01") == []
-    assert len(numbers("--since", "2026-01-01T00:00:00")) == 7
+    assert len(numbers("--since", "2026-01-01T00:00:00")) == 8
 
 
 @pytest.mark.usefixtures("provisioned")
@@ -119,7 +120,7 @@ def test_a_changed_configuration_is_told_once(hri, tmp_path: Path) -> None:
     [
         ("UPDATE certificate SET der = x'00' WHERE log_index = 0", "log", "edited"),
         ("DELETE FROM certificate WHERE log_index = 1", "log", "missing"),
-        ("UPDATE audit_entry SET subject = 'x' WHERE number = 3", "audit", "edited"),
+        ("UPDATE audit_entry SET subject = 'x' WHERE number = 4", "audit", "edited"),
         ("DELETE FROM audit_entry WHERE number = 1", "audit", "missing"),
     ],
 )
@@ -223,3 +224,15 @@ def test_a_lost_passphrase_opens_no_keys(hri, monkeypatch) -> None:
     monkeypatch.setenv("HRI_CA_PASSPHRASE", "wrong")
 
     assert hri("--json", "audit", "checkpoint").error["code"] == "wrong-passphrase"
+
+
+@pytest.mark.usefixtures("issued")
+def test_lost_keys_are_not_replaced_unasked(hri, tmp_path: Path) -> None:
+    (tmp_path / "home/ca/log-signers.pem").unlink()
+
+    assert hri("--json", "log", "sequence").error["code"] == "log-keys-lost"
+    assert hri("audit", "verify").status == 1
+    assert hri("log", "begin", "--reason", "the keys are lost").status == 0
+
+    assert hri("audit", "verify").status == 0
+    assert hri("log", "verify").status == 0

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from hri.acts import begin_logs
-from hri.audit.entry import Act
+from hri.audit.entry import Act, digest
+from hri.checkpoint import Checkpoint
 from hri.errors import StorageError
 from hri.log_monitor import monitor_registry
 from hri.registry import Recorded, Registry
-from unit.logs.conftest import KEYS, LOCKED, NOW, issue, make_keys
+from unit.logs.conftest import KEYS, LOCKED, NOW, OPEN, issue, make_keys
 
 # Columns of a certificate that the log does not speak of: what becomes of it is told by acts and CRLs.
 _LIFE = {"state", "slot", "revoked_at", "reason", "replaces", "evidence", "unattested", "public_key_sha256"}
@@ -29,7 +30,7 @@ def whole(path: Path) -> Path:
         begin_logs(registry, KEYS)
         for begin in range(0, 300, 50):
             issue(registry, range(begin, begin + 50))
-        registry.revoke("dev-7", "keyCompromise", NOW)
+        registry.revoke("dev-7", "keyCompromise", NOW, recorder=OPEN)
         issue(registry, range(300, 301), LOCKED)
     return path
 
@@ -253,22 +254,28 @@ def test_an_older_copy_of_the_database_is_found_by_a_checkpoint_kept_elsewhere(
     assert _found(old, codes, audit=(kept[1],)) == {"truncated"}
 
 
-def test_without_the_keys_only_the_unsigned_end_can_be_rewritten(whole: Path, codes) -> None:
+def test_without_the_keys_only_acts_behind_the_last_signature_can_be_taken_away(whole: Path, codes) -> None:
     with Registry.open(whole) as registry:
-        signed = registry.audit_head()
-    # The last act was chained without the key: another in its place, with its own hash, fits together.
-    with closing(sqlite3.connect(whole)) as connection, connection:
-        connection.execute("DELETE FROM audit_entry WHERE number = ?", (signed.size - 1,))
-        before = connection.execute("SELECT max(number) FROM audit_entry").fetchone()[0]
-    assert before == signed.size - 2
-    assert "head" in _found(whole, codes)
+        size = registry.audit_head().size
+        signed = Checkpoint.opened(registry.audit_head().checkpoint or "", KEYS.audit.verifier)
+    assert signed.size == size - 1
+    end = "UPDATE log_head SET size = ?, digest = ? WHERE name = 'audit'"
+
+    # The documented limit: the last act was chained without the key, and nobody vouches for it.
+    _execute(whole, "DELETE FROM audit_entry WHERE number = ?", size - 1)
+    _execute(whole, end, signed.size, signed.digest)
+    assert _found(whole, codes) == set()
+
+    _execute(whole, "DELETE FROM audit_entry WHERE number = ?", size - 2)
+    with Registry.open(whole) as registry:
+        *_, last = registry.audit_entries()
+    _execute(whole, end, size - 2, digest(last.entry))
+    assert _found(whole, codes) == {"truncated"}
 
 
 def test_a_checkpoint_of_another_key_counts_for_nothing(whole: Path, codes) -> None:
     with Registry.open(whole) as registry:
         head = registry.log_head()
-    from hri.checkpoint import Checkpoint
-
     forged = Checkpoint("example.test/certificates", head.size, head.digest).signed(make_keys(9).certificates)
 
     assert _found(whole, codes, log=(forged,)) == {"checkpoint"}
