@@ -13,6 +13,7 @@ from hri.acts import begin_logs
 from hri.audit.recorder import LogKeys, Recorder
 from hri.registry import CertificateRecord, Device, Registry
 from hri.signed_note import NoteSigner
+from postgres_server import PostgresServer
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 987654, tzinfo=UTC)
 
@@ -59,9 +60,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "hri.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest) -> str:
+    """Where a new registry is to be: a file, or a database of a real PostgreSQL server."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("path"))
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url()
+
+
 @pytest.fixture
-def registry(path: Path) -> Iterator[Registry]:
-    with Registry.open(path) as opened:
+def registry(where: str) -> Iterator[Registry]:
+    with Registry.open(where) as opened:
         begin_logs(opened, KEYS)
         yield opened
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hri.audit.entry import Act
@@ -85,14 +84,14 @@ def test_trees_of_many_tiles_are_those_of_the_definition(registry: Registry, cod
     assert codes(registry) == set()
 
 
-def test_two_issuers_and_two_sequencers_leave_one_whole_log(path: Path, registry: Registry, codes) -> None:
+def test_two_issuers_and_two_sequencers_leave_one_whole_log(where: str, registry: Registry, codes) -> None:
     def issuing(begin: int) -> None:
-        with Registry.open(path) as mine:
+        with Registry.open(where) as mine:
             for number in range(begin, begin + 40, 4):
                 issue(mine, range(number, number + 4), OPEN if number % 8 else LOCKED)
 
     def sequencing(_: int) -> None:
-        with Registry.open(path) as mine:
+        with Registry.open(where) as mine:
             for _round in range(20):
                 mine.sequence(make_keys().certificates)
 
@@ -103,6 +102,48 @@ def test_two_issuers_and_two_sequencers_leave_one_whole_log(path: Path, registry
 
     registry.sequence(KEYS.certificates)
     assert _places(registry) == list(range(80))
+    assert codes(registry) == set()
+    assert monitor_registry(registry, NOW) == []
+
+
+def test_who_issues_confirms_revokes_and_sequences_at_once_never_waits_in_a_circle(
+    where: str, registry: Registry, codes
+) -> None:
+    issue(registry, range(60), LOCKED)
+
+    def issuing(begin: int) -> None:
+        with Registry.open(where) as mine:
+            for number in range(begin, begin + 24, 3):
+                issue(mine, range(number, number + 3))
+
+    def revoking(begin: int) -> None:
+        with Registry.open(where) as mine:
+            for number in range(begin, begin + 30):
+                serial = mine.certificates(f"dev-{number}")[0].serial_number
+                if number % 3:
+                    mine.activate(serial, NOW)
+                # One by its device, one by its number: they lock in different orders.
+                mine.revoke(f"dev-{number}" if number % 2 else serial, "superseded", NOW, recorder=OPEN)
+
+    def sequencing(_: int) -> None:
+        with Registry.open(where) as mine:
+            for _round in range(30):
+                mine.sequence(make_keys().certificates)
+
+    with ThreadPoolExecutor(6) as pool:
+        work = [
+            (issuing, 1000),
+            (issuing, 2000),
+            (revoking, 0),
+            (revoking, 30),
+            (sequencing, 0),
+            (sequencing, 1),
+        ]
+        for job in [pool.submit(act, begin) for act, begin in work]:
+            job.result(timeout=120)
+
+    registry.sequence(KEYS.certificates)
+    assert _places(registry) == list(range(108))
     assert codes(registry) == set()
     assert monitor_registry(registry, NOW) == []
 
@@ -136,8 +177,8 @@ def test_keys_do_not_sign_on_top_of_what_another_key_signed(registry: Registry) 
     assert refused.value.code == "log-damaged"
 
 
-def test_keys_do_not_sign_what_nobody_signed_unless_told_to(path: Path) -> None:
-    with Registry.open(path) as registry:
+def test_keys_do_not_sign_what_nobody_signed_unless_told_to(where: str) -> None:
+    with Registry.open(where) as registry:
         issue(registry, range(2), LOCKED)
         with pytest.raises(StorageError) as refused:
             issue(registry, range(2, 3))
@@ -159,8 +200,8 @@ def test_a_certificate_that_waits_too_long_is_reported(registry: Registry) -> No
     assert finding.code == "not-logged"
 
 
-def test_a_log_without_keys_says_that_nothing_vouches_for_it(path: Path) -> None:
-    with Registry.open(path) as registry:
+def test_a_log_without_keys_says_that_nothing_vouches_for_it(where: str) -> None:
+    with Registry.open(where) as registry:
         assert verify_audit(registry, None).findings == ()
         issue(registry, range(1), LOCKED)
 
