@@ -21,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         group.addoption("--port", metavar="PORT", dest="hri_port", help="the same as --hri-port")
     group.addoption("--lock-chip", metavar="SERIAL", dest="hri_lock_chip", help="the same as --hri-lock-chip")
     group.addoption(
+        "--log-issues",
+        metavar="N",
+        type=int,
+        default=300,
+        help="how many certificates are issued while tests/system/test_log_faults.py kills who issues",
+    )
+    group.addoption(
         "--atecc-coverage",
         metavar="FILE",
         type=Path,

@@ -13,14 +13,18 @@ from cbor2 import CBORTag, dumps
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store
+from hri.acts import begin_logs
+from hri.audit.recorder import LogKeys, Recorder
 from hri.ca.authority import Authority
 from hri.ca.issuance import Issuer, IssueRequest
 from hri.ca.profiles import Profile
 from hri.config import load
 from hri.registry import Device, Registry
+from hri.signed_note import NoteSigner
 from hri.verify.authentication import authenticate
 from hri.verify.path import TrustStore
 from hri.verify.revocation import RevocationPolicy
@@ -84,6 +88,8 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
     csrs = [_csr(f"device-{number}")[1] for number in range(count)]
     signing_key = ec.generate_private_key(ec.SECP256R1())
     fixed = _fixed_extensions(authority, profile)
+    keys = LogKeys(*(NoteSigner(f"bench/{log}", Ed25519PrivateKey.generate()) for log in ("log", "audit")))
+    recorder = Recorder("bench", keys)
 
     def bare() -> None:
         for der in csrs:
@@ -109,7 +115,7 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
             ).sign(signing_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def ours() -> None:
-        issuer = Issuer(authority, registries.pop(), require_attestation=False)
+        issuer = Issuer(authority, registries.pop(), require_attestation=False, recorder=recorder)
         for start in range(0, count, _GROUP):
             batch = [
                 IssueRequest(der, f"device-{start + place}", profile, unattested="bench")
@@ -130,6 +136,7 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
                     for place in range(count)
                 ]
             )
+            begin_logs(registry, keys)
         limit, rate = _best_rates(count, bare, ours)
     return share_of_rate(rate, limit, "certificates a second, durable, 64 to a commit", 0.75)
 

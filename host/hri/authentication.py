@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hri.acts import record_refusal
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
 from hri.context import Context
@@ -23,8 +24,14 @@ def authenticate(board: BoardElement, context: Context, *, device_id: str | None
     """Challenge the board and decide on its answer; the challenge is spent, whatever the outcome.
 
     `device_id` is who the board has to be; without one it is whoever it says it is, and has to prove that.
-    Answer and verdict are kept. Raises DeviceError and StorageError.
+    Answer and verdict are kept, a refusal is in the audit log. Raises DeviceError and StorageError.
     """
+    decision = _challenge(board, context, device_id)
+    record_refusal(context, "authenticate", decision)
+    return decision
+
+
+def _challenge(board: BoardElement, context: Context, device_id: str | None) -> Decision:
     claimed = device_id or board.hello().device_id
     if claimed is None:
         return _refused(None, ReasonCode.EVIDENCE_MISSING, "the board holds no certificate")
@@ -74,9 +81,15 @@ def check_answer(context: Context, answer: IdentityAnswer, challenge: bytes, *, 
 def attest(board: BoardElement, context: Context) -> Decision:
     """Have the chip prove key, configuration and locks as they are now, against the record of the birth.
 
-    No request is meant, so the evidence is bound to the SHA-256 of the empty string in its place. Raises
-    DeviceError and StorageError.
+    No request is meant, so the evidence is bound to the SHA-256 of the empty string in its place. A refusal
+    is in the audit log. Raises DeviceError and StorageError.
     """
+    decision = _prove(board, context)
+    record_refusal(context, "attest", decision)
+    return decision
+
+
+def _prove(board: BoardElement, context: Context) -> Decision:
     info = board.chip_info()
     serial = info.serial_number.hex()
     device = context.registry.device_by_element(serial)

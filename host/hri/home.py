@@ -6,17 +6,22 @@ HOME/config.yaml, HOME/ca/, HOME/hri.db (or HRI_DATABASE_URL), HOME/crl/.
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import platformdirs
 
+from hri.acts import begin_logs, begin_with_new_keys, record_configuration
+from hri.audit.recorder import Recorder
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.config import Config, load
 from hri.context import Context
@@ -164,25 +169,52 @@ class Home:
         return Registry.open(registry_location(self.path, self._environ))
 
     @contextmanager
-    def context(self, *, unlocked: bool) -> Iterator[Context]:
+    def context(self, *, unlocked: bool, logs_anew: bool = False) -> Iterator[Context]:
         """Open everything for a use case; with `unlocked` the keys too, for which the passphrase is needed.
+
+        `logs_anew` signs both logs as they are, whatever signed them before; somebody has to ask for that.
 
         Raises ConfigurationError (no authority, wrong passphrase) and StorageError.
         """
         config = self.config()
         # The certificates first: a passphrase is not asked for where there is nothing to open with it.
         authority = Authority.open_public(self.path)
-        operator = None
+        operator, passphrase = None, b""
         if unlocked:
             passphrase = self.passphrases.get("ca")
             authority = Authority.open(self.path, passphrase)
             operator = OperatorKey.open(self.path, passphrase)
         with self.registry() as registry:
-            yield Context(config, registry, authority, operator, station=socket.gethostname())
+            keys = None
+            if unlocked:
+                begin = partial(begin_with_new_keys, registry, process_actor(), anew=logs_anew)
+                keys = open_log_keys(self.path, passphrase, authority.root, begin)
+                if logs_anew:
+                    begin_logs(registry, keys)
+            context = Context(
+                config,
+                registry,
+                authority,
+                operator,
+                station=socket.gethostname(),
+                recorder=Recorder(process_actor(), keys),
+            )
+            record_configuration(context)
+            yield context
 
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""
         return self.path / "crl" / "issuing.crl"
+
+
+def process_actor() -> str:
+    """Return who runs this process, as the audit log names them: `user@host`, by the system's own word."""
+    number = os.geteuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"{name}@{socket.gethostname()}"
 
 
 def default_home() -> Home:

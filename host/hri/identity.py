@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,21 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from hri import lifecycle, provision
+from hri.acts import begin_with_new_keys
+from hri.audit.recorder import Recorder
 from hri.authentication import attest, purpose_of
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
 from hri.ca.device_id import check_device_id
 from hri.ca.keys import open_key
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.ca.profiles import Profile, SanTemplate
 from hri.config import Config, SecureElementConfig
 from hri.context import Context, utc_now
 from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, PolicyRefusal, StorageError
-from hri.home import default_home
+from hri.home import default_home, process_actor
 from hri.link import Deadlines, SerialLink
 from hri.log import get_logger
 from hri.registry import (
@@ -279,6 +283,9 @@ class CertificateAuthority:
         # As well kept as the CA key itself, and no second passphrase to lose.
         derived = hashlib.sha256(b"hri/1 operator key of a CA from files" + secret).hexdigest().encode()
         self.operator = OperatorKey.create(self.folder, derived)
+        begin = partial(begin_with_new_keys, self.registry, process_actor())
+        keys = open_log_keys(self.folder, derived, self.authority.root, begin)
+        self.recorder = Recorder(process_actor(), keys)
 
     def context(self, *, validity_days: int | None = None, require_attestation: bool = True) -> Context:
         """Return what the use cases work with, under the YAML's configuration."""
@@ -288,7 +295,14 @@ class CertificateAuthority:
         if validity_days is not None:
             changes["certificate"] = config.certificate.model_copy(update={"validity_days": validity_days})
         config = config.model_copy(update=changes)
-        return Context(config, self.registry, self.authority, self.operator, station=socket.gethostname())
+        return Context(
+            config,
+            self.registry,
+            self.authority,
+            self.operator,
+            station=socket.gethostname(),
+            recorder=self.recorder,
+        )
 
     def create_certificate(self, csr: CertificateRequest) -> bytes:
         """Issue for a bare public key and return the certificate as PEM, recorded before it is released.
@@ -365,7 +379,7 @@ class CertificateAuthority:
             unattested=_UNATTESTED,
         )
         try:
-            self.registry.record_certificates([record], expected=expected)
+            self.registry.record_certificates([record], expected=expected, recorder=self.recorder)
         except ConcurrentIssuance as error:
             # Revoked meanwhile, or given a certificate: what was decided no longer holds.
             raise StorageError(

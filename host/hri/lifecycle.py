@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.acts import outcome
+from hri.audit.entry import Act
 from hri.ca import crl
 from hri.ca.issuance import IssuedCertificate
 from hri.context import Context
@@ -53,7 +56,10 @@ def renew(
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "renew", steps):
+    with (
+        outcome(context, "renew", device_id) as told,
+        element_lease(context, info.serial_number, "renew", steps),
+    ):
         slot = active.slot if active.slot is not None else context.chip_profile.identity_slot
         identity = _identity_in(board, context, info, slot)
         pending = _pending(context, device_id)
@@ -62,7 +68,7 @@ def renew(
         else:
             # An earlier renewal was cut off after its certificate was issued: that one is completed.
             issued = enrol(board, context, identity, device_id, steps, resume=pending)
-    _log(context, "renew", device_id, issued)
+        told.details["certificate"] = serial_text(issued.serial_number)
     return issued
 
 
@@ -77,7 +83,10 @@ def rotate(
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "rotate", steps):
+    with (
+        outcome(context, "rotate", device_id) as told,
+        element_lease(context, info.serial_number, "rotate", steps),
+    ):
         pending = _pending(context, device_id)
         if pending is not None and pending.slot is not None and pending.slot != active.slot:
             # An earlier rotation was cut off after its certificate was issued: that one is completed.
@@ -94,7 +103,7 @@ def rotate(
             with steps.step("birth"):
                 identity = _new_key(board, context, info, slot, device_id)
             issued = enrol(board, context, identity, device_id, steps, replaces=active.serial_number)
-    _log(context, "rotate", device_id, issued)
+        told.details["certificate"] = serial_text(issued.serial_number)
     return issued
 
 
@@ -104,10 +113,7 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
     `reason` is a name of RFC 5280 section 5.3.1. Returns the device's certificates that are on the list.
     Raises ConfigurationError (unknown device or reason, key not open) and StorageError.
     """
-    revoked = context.registry.revoke(device_id, reason, context.now())
-    context.registry.log_event(
-        "revoke", device_id, {"reason": reason, "certificates": len(revoked)}, now=context.now()
-    )
+    revoked = context.registry.revoke(device_id, reason, context.now(), recorder=context.recorder)
     publish_crl(context, crl_folder)
     return revoked
 
@@ -115,7 +121,9 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
 def publish_crl(context: Context, folder: Path) -> bytes:
     """Sign and publish the present revocation list; returns it as DER."""
     lifetime = timedelta(days=context.config.certificate_authority.crl_days)
-    return crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
+    der = crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
+    context.record(Act("publish-crl", details={"sha256": sha256(der).digest()}))
+    return der
 
 
 def check_evidence(context: Context, device_id: str) -> tuple[CheckedEvidence, ...]:
@@ -285,8 +293,3 @@ def _next_slot(context: Context, active: CertificateRecord) -> int:
     if active.slot not in slots:
         return slots[0]
     return slots[(slots.index(active.slot) + 1) % len(slots)]
-
-
-def _log(context: Context, kind: str, device_id: str, issued: IssuedCertificate) -> None:
-    detail = {"certificate": serial_text(issued.serial_number)}
-    context.registry.log_event(kind, device_id, detail, now=context.now())

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hri.acts import Telling, outcome
 from hri.ca.device_id import check_device_id
 from hri.compressed import FieldKind, Sources
 from hri.compressed.conversion import subject_text
@@ -95,8 +96,12 @@ def provision(
     with steps.step("inspect"):
         info = inspect_element(board, hello)
     device_id = _named_by_template(context, info, device_id)
-    with element_lease(context, info.serial_number, "provision", steps):
-        return _provision(board, context, info, steps, device_id=device_id, lock=lock)
+    serial = info.serial_number.hex()
+    with (
+        outcome(context, "provision", device_id or serial, {"chip": serial}) as told,
+        element_lease(context, info.serial_number, "provision", steps),
+    ):
+        return _provision(board, context, info, steps, told, device_id=device_id, lock=lock)
 
 
 def _named_by_template(context: Context, info: ElementInfo, device_id: str | None) -> str | None:
@@ -144,6 +149,7 @@ def _provision(
     context: Context,
     info: ElementInfo,
     steps: Steps,
+    told: Telling,
     *,
     device_id: str | None,
     lock: bool,
@@ -151,12 +157,9 @@ def _provision(
     device, permanent = make_permanent(board, context, info, steps, device_id=device_id, lock=lock)
     identity = _in_use(board, context, device, permanent)
     issued = enrol(board, context, identity, device.device_id, steps)
-    context.registry.log_event(
-        "provision",
-        device.device_id,
-        {"certificate": serial_text(issued.serial_number), "steps": [step.name for step in steps.done]},
-        now=context.now(),
-    )
+    told.subject = device.device_id
+    told.details["certificate"] = serial_text(issued.serial_number)
+    told.details["steps"] = [step.name for step in steps.done]
     return ProvisionResult(
         device.device_id,
         ProvisionedElement(identity.element_type, identity.serial.hex(), identity.slot),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hri.audit.entry import Act
 from hri.ca.device_id import check_device_id
 from hri.context import Context
 from hri.errors import ConfigurationError, PolicyRefusal
@@ -39,8 +40,7 @@ def register_device(context: Context, device_id: str, serial: str | None = None)
         )
     if known is not None and serial in (None, known.element_serial):
         return known
-    device = context.registry.upsert_device(
-        Device(device_id, context.config.secure_element.type, serial, "registered", None, context.now())
+    return context.registry.upsert_device(
+        Device(device_id, context.config.secure_element.type, serial, "registered", None, context.now()),
+        recorded=context.recorded(Act("register", device_id, details={"element": serial or "any"})),
     )
-    context.registry.log_event("register", device_id, {"element": serial or "any"}, now=context.now())
-    return device

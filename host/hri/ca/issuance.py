@@ -14,6 +14,7 @@ from datetime import datetime
 
 from cryptography.x509 import random_serial_number
 
+from hri.audit.recorder import NOBODY, Recorder
 from hri.ca.authority import Authority
 from hri.ca.csr import CheckedCsr, check_csr
 from hri.ca.device_id import check_device_id
@@ -107,12 +108,14 @@ class Issuer:
         *,
         require_attestation: bool = True,
         serial_numbers: Callable[[], int] = random_serial_number,
+        recorder: Recorder = NOBODY,
     ) -> None:
-        """Take the parts, the policy, and the source of serial numbers (159 random bits)."""
+        """Take the parts, the policy, the source of serial numbers (159 random bits), and who issues."""
         self._authority = authority
         self._registry = registry
         self._require_attestation = require_attestation
         self._serial_numbers = serial_numbers
+        self._recorder = recorder
 
     def issue(self, request: IssueRequest, now: datetime) -> IssuedCertificate:
         """Issue one certificate, or return the recorded one where the same was asked for before.
@@ -141,7 +144,9 @@ class Issuer:
             if not decision.records:
                 break
             try:
-                self._registry.record_certificates(decision.records, expected=state, retired=decision.retired)
+                self._registry.record_certificates(
+                    decision.records, expected=state, retired=decision.retired, recorder=self._recorder
+                )
             except ConcurrentIssuance:
                 continue
             break

@@ -12,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from hri.cli import authority, boards, chain, check, chip, devices, hil, manifest, rig
+from hri.cli import audit, authority, boards, chain, check, chip, devices, hil, manifest, rig, transparency
 from hri.cli.logs import configure_logs
 from hri.cli.output import Output
 from hri.cli.state import make_state
@@ -77,6 +77,8 @@ app.command("verify")(check.verify)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(transparency.app, name="log")
+app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")
 app.add_typer(rig.app, name="rig")
 app.add_typer(hil.app, name="hil")

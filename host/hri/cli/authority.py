@@ -11,11 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.entry import Act
 from hri.ca import crl
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
 from hri.cli.state import State, state_of
-from hri.context import Context, utc_now
+from hri.context import utc_now
 from hri.errors import ConfigurationError
 from hri.home import PassphraseName
 from hri.lifecycle import publish_crl
@@ -53,8 +54,9 @@ def init(
         root_out=root_out,
         now=utc_now(),
     )
-    with state.home.registry() as registry:
-        publish_crl(Context(config, registry, made, None, station=""), state.home.crl_path().parent)
+    with state.context(unlocked=True) as opened:
+        opened.record(Act("ca-init", details=_made(made, root_out)))
+        publish_crl(opened, state.home.crl_path().parent)
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {
@@ -135,6 +137,16 @@ def issue(
         )
     else:
         state.output.raw(issued.pem.decode("ascii"))
+
+
+def _made(authority: Authority, root_out: Path | None) -> dict[str, str]:
+    return {
+        "root": authority.root.subject.rfc4514_string(),
+        "root_sha256": authority.root.fingerprint(hashes.SHA256()).hex(),
+        "issuing": authority.issuing.subject.rfc4514_string(),
+        "issuing_sha256": authority.issuing.fingerprint(hashes.SHA256()).hex(),
+        "root_key": "in the home" if root_out is None else "elsewhere",
+    }
 
 
 def _new_passphrase(state: State, name: PassphraseName) -> bytes:

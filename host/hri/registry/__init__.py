@@ -1,10 +1,11 @@
-"""The registry: devices, certificates, endorsements, evidence, challenges, leases and events, in SQL."""
+"""The registry: devices, certificates, endorsements, evidence, challenges, leases and both logs, in SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from hri.registry.audit_log import AuditLog, Recorded
 from hri.registry.certificates import (
     REVOCATION_REASONS,
     Certificates,
@@ -16,8 +17,9 @@ from hri.registry.certificates import (
 )
 from hri.registry.challenges import Challenges
 from hri.registry.devices import Devices
-from hri.registry.events import Events
 from hri.registry.leases import Lease, Leases
+from hri.registry.log_head import LogHead
+from hri.registry.merkle_log import LoggedCertificate, MerkleLog
 from hri.registry.proofs import Proofs
 from hri.registry.records import (
     CertificateRecord,
@@ -27,14 +29,13 @@ from hri.registry.records import (
     DeviceStatus,
     Endorsement,
     EndorsementKind,
-    Event,
     EvidenceKind,
     EvidenceRecord,
     RevokedEntry,
 )
 
 
-class Registry(Devices, Certificates, Proofs, Challenges, Leases, Events):
+class Registry(Devices, Certificates, Proofs, Challenges, Leases, AuditLog, MerkleLog):
     """Everything that is remembered, in one database; safe to share between threads."""
 
 
@@ -53,12 +54,14 @@ __all__ = [
     "DeviceStatus",
     "Endorsement",
     "EndorsementKind",
-    "Event",
     "EvidenceKind",
     "EvidenceRecord",
     "IssuanceState",
     "Lease",
     "LiveCertificate",
+    "LogHead",
+    "LoggedCertificate",
+    "Recorded",
     "Registry",
     "RevokedEntry",
     "device_revoked",

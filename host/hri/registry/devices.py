@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy import exc as sa_exc
 
 from hri.errors import PolicyRefusal
+from hri.registry.audit_log import Recorded, append_acts
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
 from hri.registry.records import Device
 from hri.registry.schema import device
@@ -20,7 +21,7 @@ _STATUSES = ("registered", "provisioning", "active", "revoked")
 class Devices(Database):
     """The table of devices."""
 
-    def upsert_device(self, new: Device) -> Device:
+    def upsert_device(self, new: Device, *, recorded: Recorded | None = None) -> Device:
         """Add a device, or bring what is known of it up to date; returns it as it is now recorded.
 
         A device keeps its date of creation and its chip, and its status only moves forward
@@ -28,13 +29,18 @@ class Devices(Database):
 
         Raises PolicyRefusal where its chip is another than recorded, or is another device's.
         """
-        return self.upsert_devices([new])[0]
+        return self.upsert_devices([new], recorded=recorded)[0]
 
-    def upsert_devices(self, batch: Sequence[Device]) -> tuple[Device, ...]:
-        """Do the same for many devices in one transaction."""
+    def upsert_devices(
+        self, batch: Sequence[Device], *, recorded: Recorded | None = None
+    ) -> tuple[Device, ...]:
+        """Do the same for many devices in one transaction, which `recorded` tells of."""
         try:
             with self._write() as connection:
-                return tuple(_upsert(connection, new) for new in batch)
+                devices = tuple(_upsert(connection, new) for new in batch)
+                if recorded is not None:
+                    append_acts(connection, recorded, max(new.created_at for new in batch))
+                return devices
         except sa_exc.IntegrityError as error:
             raise PolicyRefusal(
                 "element-conflict",

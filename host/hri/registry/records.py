@@ -96,17 +96,6 @@ class EvidenceRecord:
     csr_sha256: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One act, in the order in which it was recorded."""
-
-    id: int
-    at: datetime
-    kind: str
-    device_id: str | None
-    detail: Mapping[str, Any]
-
-
 class ChallengeVerdict(StrEnum):
     """What became of an attempt to use a challenge."""
 

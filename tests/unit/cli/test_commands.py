@@ -22,10 +22,20 @@ def test_help_names_only_commands_that_exist(hri):
     ran = hri("--help")
 
     assert ran.status == 0
-    for command in ("provision", "authenticate", "attest", "verify", "revoke", "chip", "rig", "ca"):
+    for command in (
+        "provision",
+        "authenticate",
+        "attest",
+        "verify",
+        "revoke",
+        "chip",
+        "rig",
+        "ca",
+        "log",
+        "audit",
+    ):
         assert command in ran.out
-    for later in ("serve ", "audit", " log "):
-        assert later not in ran.out
+    assert "serve " not in ran.out
 
 
 def test_no_command_shows_the_help(hri):
