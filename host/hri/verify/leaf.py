@@ -39,6 +39,7 @@ class Leaf:
     not_after: datetime
     usages: tuple[x509.ObjectIdentifier, ...]
     may_sign: bool
+    is_authority: bool
 
     @classmethod
     def from_der(cls, der: bytes) -> Leaf:
@@ -46,13 +47,18 @@ class Leaf:
         certificate = load_certificate(der)
         usages: tuple[x509.ObjectIdentifier, ...] = ()
         uris: list[str] = []
-        may_sign = True
+        may_sign, is_authority = True, False
         for extension in certificate.extensions:
             value = extension.value
             if isinstance(value, x509.ExtendedKeyUsage):
                 usages = tuple(value)
             elif isinstance(value, x509.KeyUsage):
                 may_sign = value.digital_signature
+                is_authority |= value.key_cert_sign or value.crl_sign
+            elif isinstance(value, x509.BasicConstraints):
+                is_authority |= value.ca
+            elif isinstance(value, x509.NameConstraints):
+                is_authority = True
             elif isinstance(value, x509.SubjectAlternativeName):
                 uris = value.get_values_for_type(x509.UniformResourceIdentifier)
         return cls(
@@ -63,6 +69,7 @@ class Leaf:
             certificate.not_valid_after_utc,
             usages,
             may_sign,
+            is_authority,
         )
 
 
@@ -128,6 +135,13 @@ def names_the_device(leaf: Leaf, expected: str | None) -> Reason | None:
     return Reason(
         ReasonCode.DEVICE_ID_MISMATCH, f"the certificate is of {leaf.device_id!r}, not of {expected!r}"
     )
+
+
+def is_no_authority(leaf: Leaf) -> Reason | None:
+    """A device issues nothing: no cA, keyCertSign, cRLSign or nameConstraints (RFC 5280 section 4.2.1)."""
+    if not leaf.is_authority:
+        return None
+    return Reason(ReasonCode.CHAIN_INVALID, "the certificate is one of an authority, not of a device")
 
 
 def _device_named(subject: x509.Name, uris: list[str]) -> str | None:
