@@ -1,8 +1,9 @@
 """Certificate policies (RFC 5280 section 6.1), without what a hierarchy for devices has no use for.
 
 A path is valid under the policies that every certificate below the anchor asserts; anyPolicy is all of them.
-Policy mapping, policy constraints and the inhibition of anyPolicy are not processed, so a path with any of
-them is refused: to pass over a requireExplicitPolicy that is not marked critical would be a wrong acceptance.
+Policy mapping and the inhibition of anyPolicy are not processed, and a path with either is refused. So is one
+with critical policyConstraints, by cryptography's verifier; in one that is not, requireExplicitPolicy is
+taken to hold for the whole path, which refuses more than its counter would, and never less.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ ANY_POLICY = CertificatePoliciesOID.ANY_POLICY
 
 _UNPROCESSED = {
     ExtensionOID.POLICY_MAPPINGS: "policy mappings",
-    ExtensionOID.POLICY_CONSTRAINTS: "policy constraints",
     ExtensionOID.INHIBIT_ANY_POLICY: "an inhibition of anyPolicy",
 }
 
@@ -39,19 +39,27 @@ def policies_are_simple(path: Sequence[x509.Certificate]) -> Reason | None:
 def policies_are_accepted(
     path: Sequence[x509.Certificate], accepted: frozenset[ObjectIdentifier]
 ) -> Reason | None:
-    """The path is valid under one of the accepted policies (ANY_POLICY: under any); none asks for nothing."""
-    if not accepted:
+    """The path is valid under one of the accepted policies (ANY_POLICY: under any).
+
+    Without any given, it has to be valid under some policy only where a certificate on it requires that.
+    """
+    if not accepted and not any(_requires_explicit_policy(certificate) for certificate in path):
         return None
     valid = {ANY_POLICY}
     for certificate in path[:-1]:
-        asserted = {
-            policy.policy_identifier for policy in extension(certificate, x509.CertificatePolicies) or ()
-        }
+        policies = extension(certificate, x509.CertificatePolicies) or ()
+        asserted = {policy.policy_identifier for policy in policies}
         if ANY_POLICY in valid:
             valid = asserted
         elif ANY_POLICY not in asserted:
             valid &= asserted
-    if valid and (ANY_POLICY in valid or ANY_POLICY in accepted or valid & accepted):
+    wanted = accepted or {ANY_POLICY}
+    if valid and (ANY_POLICY in valid or ANY_POLICY in wanted or valid & wanted):
         return None
-    wanted = ", ".join(sorted(policy.dotted_string for policy in accepted))
-    return Reason(ReasonCode.CHAIN_INVALID, f"the path is not valid under a certificate policy of {wanted}")
+    names = "any policy" if ANY_POLICY in wanted else " or ".join(sorted(one.dotted_string for one in wanted))
+    return Reason(ReasonCode.CHAIN_INVALID, f"the path is not valid under the certificate policy {names}")
+
+
+def _requires_explicit_policy(certificate: x509.Certificate) -> bool:
+    constraints = extension(certificate, x509.PolicyConstraints)
+    return constraints is not None and constraints.require_explicit_policy is not None

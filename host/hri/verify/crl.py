@@ -15,12 +15,13 @@ from .extensions import extension
 from .finding import Finding, Status
 from .signatures import list_is_signed
 
-# An extension that is critical and not understood makes a list useless (sections 5.2 and 5.3): a delta holds
-# only changes, and an entry with a certificateIssuer is of another authority's certificate.
+# An extension that is critical and not understood makes a list useless (sections 5.2 and 5.3), such as the
+# certificateIssuer of an entry that is of another authority's certificate.
 _UNDERSTOOD = frozenset(
     {
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
         ExtensionOID.CRL_NUMBER,
+        ExtensionOID.DELTA_CRL_INDICATOR,
         ExtensionOID.ISSUING_DISTRIBUTION_POINT,
     }
 )
@@ -33,13 +34,15 @@ Entries = Mapping[int, x509.ReasonFlags | None]
 class RevocationList:
     """One CRL, the CA by whose key its signature was found good, its scope and its entries by serial number.
 
-    `source` is what a decision cites of it.
+    A `delta` holds changes only: what stands in it is revoked, what does not is not thereby good. `source`
+    is what a decision cites of it.
     """
 
     crl: x509.CertificateRevocationList
     issuer: x509.Certificate
     scope: x509.IssuingDistributionPoint | None
     entries: Entries
+    delta: bool
     source: Mapping[str, Any]
 
     @classmethod
@@ -54,25 +57,27 @@ class RevocationList:
             # These are read lazily; reading them here means that nothing can fail later on.
             extensions, name = list(crl.extensions), crl.issuer
             signer = next((ca for ca in issuers if ca.subject == name and _signed(crl, ca)), None)
-            entries = _entries(crl) if signer is not None else None
+            delta = any(one.oid == ExtensionOID.DELTA_CRL_INDICATOR for one in extensions)
+            entries = _entries(crl, delta) if signer is not None else None
         except Exception as error:
             raise MalformedError(f"not a CRL: {error}") from error
         if signer is None or entries is None:
             return None
         if any(one.critical and one.oid not in _UNDERSTOOD for one in extensions):
             return None
-        return cls(crl, signer, extension(crl, x509.IssuingDistributionPoint), entries, _source(crl))
+        return cls(crl, signer, extension(crl, x509.IssuingDistributionPoint), entries, delta, _source(crl))
 
     def finding(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Finding | None:
         """What the list says of a certificate of `issuer`; None if it says nothing about it."""
         if self.issuer != issuer and not same_authority(self.issuer, issuer):
             return None
-        conclusive = True
+        conclusive = not self.delta
         if self.scope is not None:
             if not _in_scope(self.scope, certificate):
                 return None
             # A list by some reasons says nothing of the others, but what stands in it is revoked.
-            conclusive = self.scope.only_some_reasons is None and _for_every_reason(self.scope, certificate)
+            if self.scope.only_some_reasons is not None or not _for_every_reason(self.scope, certificate):
+                conclusive = False
         serial = certificate.serial_number
         listed = serial in self.entries
         return Finding(
@@ -131,7 +136,7 @@ def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bo
     return (usage is None or usage.crl_sign) and list_is_signed(crl, issuer)
 
 
-def _entries(crl: x509.CertificateRevocationList) -> Entries | None:
+def _entries(crl: x509.CertificateRevocationList, delta: bool) -> Entries | None:
     """Serial number -> reason; None where an entry has a critical extension that is not understood."""
     entries: dict[int, x509.ReasonFlags | None] = {}
     for entry in crl:
@@ -142,6 +147,8 @@ def _entries(crl: x509.CertificateRevocationList) -> Entries | None:
             if isinstance(one.value, x509.CRLReason):
                 reason = one.value.reason
         serial = entry.serial_number
+        if delta and reason is x509.ReasonFlags.remove_from_crl:
+            continue
         # Of two entries for one certificate the one that is for good counts.
         if reason is x509.ReasonFlags.certificate_hold:
             entries.setdefault(serial, reason)
