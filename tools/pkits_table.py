@@ -88,8 +88,8 @@ def justified() -> dict[str, str]:
 def with_table(page: str, refused: list[PkitsTest]) -> str:
     """Return `page` with the table of the valid paths that were refused."""
     before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    if not after:
+    _, end, after = rest.partition(_END)
+    if not end:
         raise SystemExit(f"{PAGE} lacks the marks around the table")
     return f"{before}{_BEGIN}{''.join(_rows(refused))}{_END}{after}"
 

@@ -56,8 +56,8 @@ def policies_are_accepted(
     wanted = accepted or {ANY_POLICY}
     if valid and (ANY_POLICY in valid or ANY_POLICY in wanted or valid & wanted):
         return None
-    names = "any policy" if ANY_POLICY in wanted else " or ".join(sorted(one.dotted_string for one in wanted))
-    return Reason(ReasonCode.CHAIN_INVALID, f"the path is not valid under the certificate policy {names}")
+    names = " or ".join(sorted(one.dotted_string for one in accepted)) or "any"
+    return Reason(ReasonCode.CHAIN_INVALID, f"the path is not valid under a certificate policy of {names}")
 
 
 def _requires_explicit_policy(certificate: x509.Certificate) -> bool:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 from .cose import MalformedError
 from .extensions import extension
 from .finding import Finding, Status
-from .signatures import list_is_signed
+from .signatures import list_is_signed, signature_is_whole
 
 # An extension that is critical and not understood makes a list useless (sections 5.2 and 5.3), such as the
 # certificateIssuer of an entry that is of another authority's certificate.
@@ -59,9 +59,10 @@ class RevocationList:
             signer = next((ca for ca in issuers if ca.subject == name and _signed(crl, ca)), None)
             delta = any(one.oid == ExtensionOID.DELTA_CRL_INDICATOR for one in extensions)
             entries = _entries(crl, delta) if signer is not None else None
+            whole = signature_is_whole(der, crl.signature)
         except Exception as error:
             raise MalformedError(f"not a CRL: {error}") from error
-        if signer is None or entries is None:
+        if signer is None or entries is None or not whole:
             return None
         if any(one.critical and one.oid not in _UNDERSTOOD for one in extensions):
             return None

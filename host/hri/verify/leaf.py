@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .cose import MalformedError
 from .decision import Reason, ReasonCode
+from .signatures import signature_is_whole
 
 DEVICE_URI = "urn:hri:device:"
 MAX_CERTIFICATE_BYTES = 16 * 1024
@@ -80,9 +81,12 @@ def load_certificate(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         # These are read lazily; reading them here means that nothing can fail later on.
-        _ = (certificate.extensions, certificate.subject)
+        _ = (certificate.extensions, certificate.subject, certificate.issuer)
+        whole = signature_is_whole(der, certificate.signature)
     except Exception as error:
         raise MalformedError(f"not a certificate: {error}") from error
+    if not whole:
+        raise MalformedError("a certificate whose signature is not of whole octets")
     return certificate
 
 

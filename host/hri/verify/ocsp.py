@@ -9,6 +9,8 @@ from hmac import compare_digest
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -16,7 +18,8 @@ from .cose import MalformedError
 from .crl import RevocationLists
 from .extensions import extension
 from .finding import Finding, Status
-from .signatures import authority_key, certificate_is_signed, is_signed
+from .leaf import load_certificate
+from .signatures import authority_key, certificate_is_signed, is_signed, signature_is_whole
 
 MAX_RESPONSE_BYTES = 32 * 1024
 # A responder sends its own certificate; more are an attempt to keep us busy.
@@ -49,15 +52,56 @@ class OcspEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a response says of one certificate, which it names by hashes (RFC 6960 section 4.1.1)."""
+
+    algorithm: hashes.HashAlgorithm
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial_number: int
+    status: Status
+    reason: x509.ReasonFlags | None
+    this_update: datetime
+    next_update: datetime | None
+
+    @classmethod
+    def of(cls, single: ocsp.OCSPSingleResponse) -> Answer:
+        """Read a SingleResponse."""
+        return cls(
+            single.hash_algorithm,
+            single.issuer_name_hash,
+            single.issuer_key_hash,
+            single.serial_number,
+            _STATUS[single.certificate_status],
+            single.revocation_reason,
+            single.this_update_utc,
+            single.next_update_utc,
+        )
+
+    def is_about(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """The CertID is the certificate's: hashes of its issuer's name and key, and its serial number."""
+        if self.serial_number != certificate.serial_number:
+            return False
+        asked = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, self.algorithm).build()
+        name, key = asked.issuer_name_hash, asked.issuer_key_hash
+        return name == self.issuer_name_hash and key == self.issuer_key_hash
+
+
+@dataclass(frozen=True, slots=True)
 class OcspResponse:
     """A successful response, read; who signed it is found out for each certificate that it is asked about.
 
-    `fresh` says whether it carries the nonce that was asked for, or none was.
+    The responder is named by `responder`, its subject or the SHA-1 of its key. `fresh` says whether the nonce
+    that was asked for is there, or none was asked for.
     """
 
-    response: ocsp.OCSPResponse
-    singles: tuple[ocsp.OCSPSingleResponse, ...]
+    answers: tuple[Answer, ...]
     certificates: tuple[x509.Certificate, ...]
+    responder: x509.Name | bytes
+    produced_at: datetime
+    signed: bytes
+    signature: bytes
+    algorithm: x509.ObjectIdentifier
     fresh: bool
 
     @classmethod
@@ -69,28 +113,39 @@ class OcspResponse:
         if len(evidence.der) > MAX_RESPONSE_BYTES:
             raise MalformedError(f"an OCSP response of {len(evidence.der)} bytes")
         try:
+            # Some parts are parsed only when they are read, so all are read here and nothing fails later on.
             response = ocsp.load_der_ocsp_response(evidence.der)
             if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
                 return None
-            singles = tuple(response.responses)
-            certificates = tuple(response.certificates)
-            extensions = list(response.extensions)
-            # These are read lazily; reading them here means that nothing can fail later on.
-            for one in singles:
-                _ = (one.hash_algorithm, one.certificate_status, one.revocation_reason, one.next_update_utc)
-            for certificate in certificates:
-                _ = (certificate.extensions, certificate.subject, certificate.issuer)
-            if len(singles) == 1:
-                extensions += response.single_extensions
+            read = cls._read(response, evidence.nonce)
+            extensions = _extensions(response)
+            whole = signature_is_whole(evidence.der, read.signature)
         except Exception as error:
             raise MalformedError(f"not an OCSP response: {error}") from error
-        if len(certificates) > _MAX_CERTIFICATES:
-            raise MalformedError(f"an OCSP response with {len(certificates)} certificates")
-        nonces = [one.value.nonce for one in extensions if isinstance(one.value, x509.OCSPNonce)]
+        if not whole:
+            raise MalformedError("an OCSP response whose signature is not of whole octets")
         if any(one.critical and not isinstance(one.value, x509.OCSPNonce) for one in extensions):
             return None
-        fresh = evidence.nonce is None or any(compare_digest(one, evidence.nonce) for one in nonces)
-        return cls(response, singles, certificates, fresh)
+        return read
+
+    @classmethod
+    def _read(cls, response: ocsp.OCSPResponse, nonce: bytes | None) -> OcspResponse:
+        sent = response.certificates
+        if len(sent) > _MAX_CERTIFICATES:
+            raise MalformedError(f"it comes with {len(sent)} certificates")
+        certificates = tuple(load_certificate(one.public_bytes(Encoding.DER)) for one in sent)
+        name, key_hash = response.responder_name, response.responder_key_hash
+        nonces = [one.value.nonce for one in response.extensions if isinstance(one.value, x509.OCSPNonce)]
+        return cls(
+            tuple(Answer.of(single) for single in response.responses),
+            certificates,
+            name if name is not None else key_hash or b"",
+            response.produced_at_utc,
+            response.tbs_response_bytes,
+            response.signature,
+            response.signature_algorithm_oid,
+            nonce is None or any(compare_digest(one, nonce) for one in nonces),
+        )
 
     def findings(
         self, certificate: x509.Certificate, issuer: x509.Certificate, lists: RevocationLists, at: datetime
@@ -99,22 +154,15 @@ class OcspResponse:
 
         `lists` are asked about the standing of a responder that the issuer has delegated to.
         """
-        concerned = [one for one in self.singles if _is_about(one, certificate, issuer)]
+        concerned = [one for one in self.answers if one.is_about(certificate, issuer)]
         responder = self._responder(issuer, lists, at) if concerned else None
         if responder is None:
             return []
         source = self._source(responder)
         # The extensions of one answer among several are not shown to us, so several prove less.
-        conclusive = self.fresh and len(self.singles) == 1
+        conclusive = self.fresh and len(self.answers) == 1
         return [
-            Finding(
-                _STATUS[one.certificate_status],
-                one.this_update_utc,
-                one.next_update_utc,
-                source,
-                one.revocation_reason,
-                conclusive,
-            )
+            Finding(one.status, one.this_update, one.next_update, source, one.reason, conclusive)
             for one in concerned
         ]
 
@@ -131,24 +179,20 @@ class OcspResponse:
 
     def _is_named(self, certificate: x509.Certificate) -> bool:
         """The certificate is the one that the responder id names, by name or by SHA-1 of its key."""
-        if self.response.responder_name is not None:
-            return self.response.responder_name == certificate.subject
+        if isinstance(self.responder, x509.Name):
+            return self.responder == certificate.subject
         key = authority_key(certificate)
-        return key is not None and (
-            x509.SubjectKeyIdentifier.from_public_key(key).digest == self.response.responder_key_hash
-        )
+        return key is not None and x509.SubjectKeyIdentifier.from_public_key(key).digest == self.responder
 
     def _is_signed_by(self, certificate: x509.Certificate) -> bool:
-        key, response = authority_key(certificate), self.response
-        return key is not None and is_signed(
-            response.tbs_response_bytes, response.signature, response.signature_algorithm_oid, key
-        )
+        key = authority_key(certificate)
+        return key is not None and is_signed(self.signed, self.signature, self.algorithm, key)
 
     def _source(self, responder: x509.Certificate) -> Mapping[str, Any]:
         return {
             "source": "ocsp",
             "responder": responder.subject.rfc4514_string(),
-            "produced_at": self.response.produced_at_utc.isoformat(),
+            "produced_at": self.produced_at.isoformat(),
         }
 
 
@@ -171,16 +215,10 @@ class OcspResponses:
         ]
 
 
-def _is_about(
-    single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate
-) -> bool:
-    """The CertID is the certificate's: hashes of its issuer's name and key, and its serial number (4.1.1)."""
-    if single.serial_number != certificate.serial_number:
-        return False
-    asked = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, single.hash_algorithm).build()
-    return (
-        asked.issuer_name_hash == single.issuer_name_hash and asked.issuer_key_hash == single.issuer_key_hash
-    )
+def _extensions(response: ocsp.OCSPResponse) -> list[x509.Extension[x509.ExtensionType]]:
+    """Those of the response, and of its answer if it has one only; of more they cannot be read."""
+    single = len(list(response.responses)) == 1
+    return [*response.extensions, *(response.single_extensions if single else ())]
 
 
 def _is_delegated(

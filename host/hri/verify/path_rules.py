@@ -32,6 +32,16 @@ from .ocsp import OcspResponses
 from .revocation import RevocationPolicy, standing_of, standing_of_authority
 from .trust import TrustStore
 
+_SAID_BY_ITS_KIND: tuple[type[x509.ExtensionType], ...] = (
+    x509.BasicConstraints,
+    x509.ExtendedKeyUsage,
+    x509.KeyUsage,
+    x509.NameConstraints,
+    x509.SubjectAlternativeName,
+)
+# An attacker's certificate may put much into the verifier's message.
+_MAX_DETAIL = 200
+
 
 @dataclass(frozen=True, slots=True)
 class PathPolicy:
@@ -76,9 +86,8 @@ def check_path(
     try:
         path = _build_path(certificate, chain, trust, valid_at or at, policy.usage)
     except VerificationError as error:
-        return CheckedPath(
-            (), (Reason(ReasonCode.CHAIN_INVALID, f"no valid path to a trust anchor: {error}"),)
-        )
+        detail = f"no valid path to a trust anchor: {str(error)[:_MAX_DETAIL]}"
+        return CheckedPath((), (Reason(ReasonCode.CHAIN_INVALID, detail),))
     kept = (
         key_identifiers_match(path),
         names_are_allowed(path),
@@ -141,7 +150,7 @@ def _extension_policies(usage: ObjectIdentifier | None) -> tuple[ExtensionPolicy
     """What authorities and the certificate at the end have to carry.
 
     Of authorities what cryptography asks by default, and the extended key usage if they have any. What the
-    last certificate may carry is for the rules of its kind to say; here it names its issuer's key.
+    last certificate is for, whom it names and whether it may issue is for the rules of its kind to say.
     """
 
     def may_issue_for(
@@ -152,10 +161,9 @@ def _extension_policies(usage: ObjectIdentifier | None) -> tuple[ExtensionPolicy
         if usage is not None and usages is not None and allowed.isdisjoint(usages):
             raise ValueError(f"an authority on the path may not issue for {usage._name}")
 
-    ca = ExtensionPolicy.webpki_defaults_ca().may_be_present(
-        x509.ExtendedKeyUsage, Criticality.AGNOSTIC, may_issue_for
-    )
-    last = ExtensionPolicy.permit_all().require_present(
-        x509.AuthorityKeyIdentifier, Criticality.NON_CRITICAL, None
-    )
+    anyhow = Criticality.AGNOSTIC
+    ca = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, anyhow, may_issue_for)
+    last = ExtensionPolicy.webpki_defaults_ee()
+    for kind in _SAID_BY_ITS_KIND:
+        last = last.may_be_present(kind, anyhow, None)
     return ca, last

@@ -102,7 +102,7 @@ def _gap(findings: Sequence[Finding], at: datetime) -> str:
     if not findings:
         return "there is no authentic CRL or OCSP response of its issuer"
     if not any(one.is_current(at, None) for one in findings):
-        return "what its issuer said of it is out of date"
+        return "what its issuer said of it is out of date or not yet in force"
     if not any(one.status is Status.GOOD for one in findings):
         return "its issuer does not know it"
     if not any(one.conclusive for one in findings):

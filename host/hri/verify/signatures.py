@@ -29,6 +29,16 @@ _ECDSA: dict[x509.ObjectIdentifier, ec.ECDSA] = {
 }
 
 
+def signature_is_whole(der: bytes, signature: bytes) -> bool:
+    """Say whether the BIT STRING of a signature (found in `der` where it stands last) has no unused bits.
+
+    cryptography does not look at their number, and takes a certificate with another one, which anybody can
+    write there, for good: a twin with another fingerprint.
+    """
+    start = der.rfind(signature)
+    return bool(signature) and start > 0 and der[start - 1] == 0
+
+
 def authority_key(certificate: x509.Certificate) -> AuthorityKey | None:
     """The key of an authority, if it is one whose signatures count."""
     try:
@@ -71,9 +81,9 @@ def is_signed(message: bytes, signature: bytes, algorithm: x509.ObjectIdentifier
 
 def certificate_is_signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Say whether `issuer` is named as the issuer and its key signed the certificate."""
-    if authority_key(issuer) is None or not isinstance(certificate.signature_hash_algorithm, _HASHES):
-        return False
     try:
+        if authority_key(issuer) is None or not isinstance(certificate.signature_hash_algorithm, _HASHES):
+            return False
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
