@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
 
@@ -117,8 +118,14 @@ class OcspResponse:
             response = ocsp.load_der_ocsp_response(evidence.der)
             if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
                 return None
-            read = cls._read(response, evidence.nonce)
-            extensions = _extensions(response)
+            answers = tuple(Answer.of(single) for single in response.responses)
+            extensions = list(response.extensions)
+            if len(answers) == 1:  # of more than one the extensions cannot be read
+                extensions += response.single_extensions
+            nonces = [one.value.nonce for one in extensions if isinstance(one.value, x509.OCSPNonce)]
+            asked = evidence.nonce
+            fresh = asked is None or any(compare_digest(one, asked) for one in nonces)
+            read = cls._read(response, answers, fresh)
             whole = signature_is_whole(evidence.der, read.signature)
         except Exception as error:
             raise MalformedError(f"not an OCSP response: {error}") from error
@@ -129,22 +136,21 @@ class OcspResponse:
         return read
 
     @classmethod
-    def _read(cls, response: ocsp.OCSPResponse, nonce: bytes | None) -> OcspResponse:
+    def _read(cls, response: ocsp.OCSPResponse, answers: tuple[Answer, ...], fresh: bool) -> OcspResponse:
         sent = response.certificates
         if len(sent) > _MAX_CERTIFICATES:
             raise MalformedError(f"it comes with {len(sent)} certificates")
         certificates = tuple(load_certificate(one.public_bytes(Encoding.DER)) for one in sent)
         name, key_hash = response.responder_name, response.responder_key_hash
-        nonces = [one.value.nonce for one in response.extensions if isinstance(one.value, x509.OCSPNonce)]
         return cls(
-            tuple(Answer.of(single) for single in response.responses),
+            answers,
             certificates,
             name if name is not None else key_hash or b"",
             response.produced_at_utc,
             response.tbs_response_bytes,
             response.signature,
             response.signature_algorithm_oid,
-            nonce is None or any(compare_digest(one, nonce) for one in nonces),
+            fresh,
         )
 
     def findings(
@@ -180,7 +186,7 @@ class OcspResponse:
     def _is_named(self, certificate: x509.Certificate) -> bool:
         """The certificate is the one that the responder id names, by name or by SHA-1 of its key."""
         if isinstance(self.responder, x509.Name):
-            return self.responder == certificate.subject
+            return self.responder == _subject(certificate)
         key = authority_key(certificate)
         return key is not None and x509.SubjectKeyIdentifier.from_public_key(key).digest == self.responder
 
@@ -191,7 +197,7 @@ class OcspResponse:
     def _source(self, responder: x509.Certificate) -> Mapping[str, Any]:
         return {
             "source": "ocsp",
-            "responder": responder.subject.rfc4514_string(),
+            "responder": _subject_text(responder),
             "produced_at": self.produced_at.isoformat(),
         }
 
@@ -215,10 +221,15 @@ class OcspResponses:
         ]
 
 
-def _extensions(response: ocsp.OCSPResponse) -> list[x509.Extension[x509.ExtensionType]]:
-    """Those of the response, and of its answer if it has one only; of more they cannot be read."""
-    single = len(list(response.responses)) == 1
-    return [*response.extensions, *(response.single_extensions if single else ())]
+# A responder answers for thousands of certificates, and its name is read anew each time it is asked for.
+@lru_cache(maxsize=256)
+def _subject(certificate: x509.Certificate) -> x509.Name:
+    return certificate.subject
+
+
+@lru_cache(maxsize=256)
+def _subject_text(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
 
 
 def _is_delegated(

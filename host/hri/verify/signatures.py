@@ -6,6 +6,8 @@ The same algorithms as cryptography's path verifier allows on certificates: P-25
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -39,6 +41,7 @@ def signature_is_whole(der: bytes, signature: bytes) -> bool:
     return bool(signature) and start > 0 and der[start - 1] == 0
 
 
+@lru_cache(maxsize=256)
 def authority_key(certificate: x509.Certificate) -> AuthorityKey | None:
     """The key of an authority, if it is one whose signatures count."""
     try:
@@ -79,6 +82,8 @@ def is_signed(message: bytes, signature: bytes, algorithm: x509.ObjectIdentifier
     return True
 
 
+# A responder's certificate comes again with each of its responses.
+@lru_cache(maxsize=256)
 def certificate_is_signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Say whether `issuer` is named as the issuer and its key signed the certificate."""
     try:
