@@ -9,6 +9,7 @@ from pathlib import Path
 import bench_boards
 import bench_bus
 import bench_commands
+import bench_decisions
 import bench_firmware
 import bench_host
 import bench_rig
@@ -18,6 +19,7 @@ _PARTS = {
     "boards": bench_boards.measure,
     "bus": bench_bus.measure,
     "commands": bench_commands.measure,
+    "decisions": bench_decisions.measure,
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
     "rig": bench_rig.measure,

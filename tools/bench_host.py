@@ -38,7 +38,7 @@ _AUTHENTICATIONS = 1500
 _VERIFIER = "bench"
 
 
-def _best_rates(count: int, *works: Callable[[], None]) -> list[float]:
+def best_rates(count: int, *works: Callable[[], None]) -> list[float]:
     """Return each work's rate, `count` things a run, in its fastest of some interleaved runs.
 
     Interleaved, and the fastest: whatever else the machine does then disturbs both sides alike, or neither.
@@ -137,7 +137,7 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
                 ]
             )
             begin_logs(registry, keys)
-        limit, rate = _best_rates(count, bare, ours)
+        limit, rate = best_rates(count, bare, ours)
     return share_of_rate(rate, limit, "certificates a second, durable, 64 to a commit", 0.75)
 
 
@@ -178,7 +178,7 @@ def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
                 raise ValueError(f"the bench was refused: {decision.reasons}")
 
     challenges = [payload[-32:] for _, payload, _ in answers]
-    limit, rate = _best_rates(_AUTHENTICATIONS, bare, ours)
+    limit, rate = best_rates(_AUTHENTICATIONS, bare, ours)
     return share_of_rate(rate, limit, "authentications a second", 0.8)
 
 
