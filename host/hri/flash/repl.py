@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import serial
 
 from hri.errors import ConfigurationError, DeviceError
-from hri.link.port import Port
+from hri.link.port import Port, unlock
 
 _READ_DEADLINE_S = 10.0
 # An emulated board hashes some 60 kB in this time many times over.
@@ -142,6 +142,7 @@ class SerialRepl:
             now = time.monotonic()
 
     def _close(self) -> None:
+        unlock(self._transport.serial)
         with contextlib.suppress(OSError, serial.SerialException):
             self._transport.close()
         # mpremote first touches the control lines, and leaves a port open whose board is gone.

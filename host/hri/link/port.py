@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -75,15 +76,24 @@ class Port:
         """Close the port; closing twice does no harm."""
         port, self._serial = self._serial, None
         if port is not None:
-            try:
+            unlock(port)
+            with contextlib.suppress(OSError):
                 port.close()
-            except OSError:
-                return
 
     def _present(self) -> serial.Serial:
         if self._serial is None:
             raise PortGone("the port is closed")
         return self._serial
+
+
+def unlock(port: serial.Serial) -> None:
+    """Give up an open port's lock, whatever has become of the board; to be called before the port is closed.
+
+    A process that another thread starts holds a copy of every open file until it runs its program, and with
+    it the lock (flock(2)): only unlocking frees the port at once for who opens it next.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        port.exclusive = False
 
 
 def _explain(name: str, error: Exception) -> NoDevice | NoPermission | PortBusy:
