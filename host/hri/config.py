@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
+from hri.ca.shards import MOST as MOST_SHARDS
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
 
@@ -146,6 +147,9 @@ class CertificateAuthorityConfig(_Section):
     api_key: Deferred | None = None
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)
+    crl_overlap_hours: int = Field(default=48, ge=1, le=8760)
+    crl_shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    ocsp_hours: int = Field(default=24, ge=1, le=8760)
     organisation: str = "Hardware Rooted Identity"
 
     @model_validator(mode="after")
@@ -217,6 +221,7 @@ class Config(_Section):
             subject=tuple(self.certificate.subject.items()),
             sans=tuple(SanTemplate(san.type, san.value) for san in self.certificate.subject_alt_names),
             crl_url=self.certificate_authority.crl_url,
+            crl_shards=self.certificate_authority.crl_shards,
         )
 
     def _profile_to_template(self, name: str, template_name: str) -> Profile:

@@ -52,7 +52,8 @@ class Passphrases:
         self._files = dict(files or {})
         self._keyring = keyring
         self._ask = ask
-        self._prompted: set[PassphraseName] = set()
+        # What was typed is remembered: one command may need it for several keys.
+        self._typed: dict[PassphraseName, bytes] = {}
 
     def get(self, name: PassphraseName) -> bytes:
         """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
@@ -69,7 +70,7 @@ class Passphrases:
 
     def prompted(self, name: PassphraseName) -> bool:
         """Return whether the last passphrase of this name came from a prompt, where one mistypes."""
-        return name in self._prompted
+        return name in self._typed
 
     def _find(self, name: PassphraseName) -> bytes | None:
         variable = f"HRI_{name.upper()}_PASSPHRASE"
@@ -90,9 +91,11 @@ class Passphrases:
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
+        if name in self._typed:
+            return self._typed[name]
         answer = self._ask(name) if self._ask else None
         if answer is not None:
-            self._prompted.add(name)
+            self._typed[name] = answer
         return answer
 
 

@@ -48,6 +48,7 @@ from hri.errors import ConfigurationError, PolicyRefusal, StorageError
 from hri.home import default_home, process_actor
 from hri.link import Deadlines, SerialLink
 from hri.log import get_logger
+from hri.publication import publish_crls
 from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
@@ -462,7 +463,7 @@ class DeviceIdentityManager:
         context = self._context(validity_days)
         with self.se.connection(context) as board:
             issued = lifecycle.rotate(lambda: board, context, device_id)
-        lifecycle.publish_crl(context, self.ca.folder / "crl")
+        publish_crls(context, self.ca.folder / "crl")
         return self._identity(device_id, issued.pem)
 
     def _context(self, validity_days: int | None) -> Context:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.acts import outcome
-from hri.audit.entry import Act
-from hri.ca import crl
 from hri.ca.issuance import IssuedCertificate
 from hri.context import Context
 from hri.elements.board import BoardElement, ElementInfo
@@ -23,6 +20,7 @@ from hri.errors import ConfigurationError, PolicyRefusal
 from hri.evidence import obtain_birth, public_key_sha256, reappraise_birth, recorded_birth, refusal
 from hri.personalisation import Identity
 from hri.provision import element_lease, inspect_element
+from hri.publication import publish_crls
 from hri.registry import CertificateRecord, Device, EvidenceRecord
 from hri.serial_numbers import serial_text
 from hri.standing import standing_reasons
@@ -114,16 +112,8 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
     Raises ConfigurationError (unknown device or reason, key not open) and StorageError.
     """
     revoked = context.registry.revoke(device_id, reason, context.now(), recorder=context.recorder)
-    publish_crl(context, crl_folder)
+    publish_crls(context, crl_folder)
     return revoked
-
-
-def publish_crl(context: Context, folder: Path) -> bytes:
-    """Sign and publish the present revocation list; returns it as DER."""
-    lifetime = timedelta(days=context.config.certificate_authority.crl_days)
-    der = crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
-    context.record(Act("publish-crl", details={"sha256": sha256(der).digest()}))
-    return der
 
 
 def check_evidence(context: Context, device_id: str) -> tuple[CheckedEvidence, ...]:

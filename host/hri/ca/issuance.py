@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography.x509 import random_serial_number
 
@@ -19,6 +19,7 @@ from hri.ca.authority import Authority
 from hri.ca.csr import CheckedCsr, check_csr
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
+from hri.ca.shards import Shards
 from hri.errors import HriError, PolicyRefusal, StorageError
 from hri.log import get_logger
 from hri.registry import (
@@ -28,12 +29,14 @@ from hri.registry import (
     IssuanceState,
     LiveCertificate,
     Registry,
+    ShardedUrl,
     device_revoked,
 )
 
 GROUP = 64
 # Each time somebody else succeeded, so this many in a row means something else is wrong.
 _DECISIONS = 50
+_SHARDS_KEPT_LONGER = timedelta(days=30)
 _log = get_logger(__name__)
 
 
@@ -115,6 +118,7 @@ class Issuer:
         self._registry = registry
         self._require_attestation = require_attestation
         self._serial_numbers = serial_numbers
+        self._shards_kept: dict[Shards, datetime] = {}
         self._recorder = recorder
 
     def issue(self, request: IssueRequest, now: datetime) -> IssuedCertificate:
@@ -281,6 +285,8 @@ class Issuer:
         if request.profile.template is not None:
             return self._sign_to_template(request, csr, replaces, now)
         serial_number = self._serial_numbers()
+        not_before, not_after = self._authority.validity(request.profile, now)
+        self._keep_shards(request.profile, not_after)
         der = self._authority.build(
             csr.public_key,
             request.device_id,
@@ -289,7 +295,6 @@ class Issuer:
             now=now,
             point=csr.public_bytes,
         )
-        not_before, not_after = self._authority.validity(request.profile, now)
         return CertificateRecord(
             serial_number,
             request.device_id,
@@ -304,6 +309,17 @@ class Issuer:
             evidence=request.evidence,
             unattested=request.unattested,
         )
+
+    def _keep_shards(self, profile: Profile, until: datetime) -> None:
+        """Have the shard that a certificate will point to published for as long as the certificate lives."""
+        shards = profile.shards
+        if shards is None or until <= self._shards_kept.get(shards, datetime.min.replace(tzinfo=UTC)):
+            return
+        # Some time more, so that this is written once in that time and not with every certificate.
+        kept = until + _SHARDS_KEPT_LONGER
+        issuer = self._authority.key_identifier
+        self._registry.keep_shards(issuer, ShardedUrl(shards.count, shards.url), kept)
+        self._shards_kept[shards] = kept
 
     def _sign_to_template(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime

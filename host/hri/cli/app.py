@@ -12,7 +12,20 @@ from typing import Annotated
 import structlog
 import typer
 
-from hri.cli import audit, authority, boards, chain, check, chip, devices, hil, manifest, rig, transparency
+from hri.cli import (
+    audit,
+    authority,
+    boards,
+    chain,
+    check,
+    chip,
+    devices,
+    hil,
+    manifest,
+    rig,
+    standing,
+    transparency,
+)
 from hri.cli.logs import configure_logs
 from hri.cli.output import Output
 from hri.cli.state import make_state
@@ -64,6 +77,8 @@ def root(
 
 
 app.add_typer(authority.app, name="ca")
+app.add_typer(standing.crl_app, name="crl")
+app.add_typer(standing.ocsp_app, name="ocsp")
 app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)

@@ -19,8 +19,8 @@ from hri.cli.state import State, state_of
 from hri.context import utc_now
 from hri.errors import ConfigurationError
 from hri.home import PassphraseName
-from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
+from hri.publication import publish_crls, publish_new_shards
 from hri.serial_numbers import serial_text
 
 _LONGEST = 1 << 20
@@ -56,7 +56,7 @@ def init(
     )
     with state.context(unlocked=True) as opened:
         opened.record(Act("ca-init", details=_made(made, root_out)))
-        publish_crl(opened, state.home.crl_path().parent)
+        publish_crls(opened, state.home.crl_path().parent)
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {
@@ -126,6 +126,7 @@ def issue(
         issued = issue_by_hand(
             opened, request, profile=profile, device_id=device_id, evidence=proof, unattested=unattested
         )
+        publish_new_shards(opened, state.home.crl_path().parent)
     if state.output.as_json:
         pem = issued.pem.decode("ascii")
         state.output.json(
@@ -168,7 +169,8 @@ def _current_crl(state: State) -> x509.CertificateRevocationList:
     # It is only a copy of what the registry says, and is made again.
     state.output.note("the published revocation list is missing, damaged or out of date and is made anew")
     with state.context(unlocked=True) as opened:
-        return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
+        publish_crls(opened, state.home.crl_path().parent)
+        return x509.load_der_x509_crl(crl.newest_full(opened.authority, opened.registry).der)
 
 
 def _read(path: Path, what: str) -> bytes:

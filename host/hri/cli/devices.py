@@ -15,6 +15,7 @@ from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.provision import STEPS
 from hri.provision import provision as provision_board
+from hri.publication import publish_crls, publish_new_shards
 from hri.registration import register_device
 from hri.serial_numbers import serial_text
 from hri.steps import OnStep
@@ -66,6 +67,7 @@ def provision(
         state.output.progress(STEPS, words.STEPS) as on_step,
     ):
         result = provision_board(connect, opened, device_id=device_id, lock=lock, on_step=on_step)
+        publish_new_shards(opened, state.home.crl_path().parent)
     element = result.element
     state.output.result(
         {
@@ -206,7 +208,7 @@ def _replace(
     ):
         watcher: OnStep = on_step
         issued = use_case(connect, opened, device_id, on_step=watcher)
-        lifecycle.publish_crl(opened, state.home.crl_path().parent)
+        publish_crls(opened, state.home.crl_path().parent)
     pem = issued.pem.decode("ascii")
     state.output.result(
         {"device_id": device_id, "serial_number": serial_text(issued.serial_number), "certificate": pem},

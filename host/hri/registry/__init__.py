@@ -16,6 +16,7 @@ from hri.registry.certificates import (
     revocation_reason,
 )
 from hri.registry.challenges import Challenges
+from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
 from hri.registry.devices import Devices
 from hri.registry.leases import Lease, Leases
 from hri.registry.log_head import LogHead
@@ -33,9 +34,10 @@ from hri.registry.records import (
     EvidenceRecord,
     RevokedEntry,
 )
+from hri.registry.statuses import CertificateStatus, Statuses
 
 
-class Registry(Devices, Certificates, Proofs, Challenges, Leases, AuditLog, MerkleLog):
+class Registry(Devices, Certificates, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog):
     """Everything that is remembered, in one database; safe to share between threads."""
 
 
@@ -48,6 +50,7 @@ __all__ = [
     "REVOCATION_REASONS",
     "CertificateRecord",
     "CertificateState",
+    "CertificateStatus",
     "ChallengeVerdict",
     "ConcurrentIssuance",
     "Device",
@@ -61,9 +64,11 @@ __all__ = [
     "LiveCertificate",
     "LogHead",
     "LoggedCertificate",
+    "PublishedCrl",
     "Recorded",
     "Registry",
     "RevokedEntry",
+    "ShardedUrl",
     "device_revoked",
     "registry_location",
     "revocation_reason",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, outerjoin, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, outerjoin, select, update
 from sqlalchemy import exc as sa_exc
 
 from hri.audit.entry import Act
@@ -20,7 +20,7 @@ from hri.registry.database import Database, from_micros, maybe_from_micros, to_m
 from hri.registry.log_head import AUDIT, CERTIFICATES, read_heads, write_heads
 from hri.registry.merkle_log import place_new
 from hri.registry.records import CertificateRecord, CertificateState, RevokedEntry
-from hri.registry.schema import certificate, counter, device
+from hri.registry.schema import certificate, device
 
 LIVE: tuple[CertificateState, CertificateState] = ("issued", "active")
 
@@ -241,27 +241,6 @@ class Certificates(Database):
                 RevokedEntry(int(serial, 16), from_micros(at), reason)
                 for serial, at, reason in connection.execute(query)
             ]
-
-    def crl_number(self) -> int:
-        """Return the number of the newest revocation list, 0 where there was none."""
-        with self._read() as connection:
-            found = connection.execute(select(counter.c.value).where(counter.c.name == "crl")).scalar()
-        return int(found or 0)
-
-    def next_crl_number(self) -> int:
-        """Return a number larger than every one before (RFC 5280 section 5.2.3)."""
-        mine = counter.c.name == "crl"
-        for _ in range(2):
-            try:
-                with self._write() as connection:
-                    raised = connection.execute(update(counter).where(mine).values(value=counter.c.value + 1))
-                    if raised.rowcount == 0:
-                        connection.execute(insert(counter).values(name="crl", value=1))
-                    return int(connection.execute(select(counter.c.value).where(mine)).scalar_one())
-            except sa_exc.IntegrityError:
-                # Another process took the first number; take the next.
-                continue
-        raise AssertionError("the counter exists after a failed insert")
 
 
 def device_revoked(device_id: str) -> PolicyRefusal:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 # PRAGMA application_id of our SQLite files ("HRI1"): says whose file it is before anything is changed in it.
 APPLICATION_ID = 0x48524931
 # The newest migration; `tests/unit/registry` holds it against the scripts.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -185,6 +185,30 @@ Index(
     audit_entry.c.number,
     sqlite_where=text("act = 'configuration'"),
     postgresql_where=text("act = 'configuration'"),
+)
+
+# Every revocation list as it was signed last; the published files are copies. `issuer` is the key identifier
+# of the CA, hex; `content_sha256` covers the entries and the distribution points, not the dates.
+crl = Table(
+    "crl",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("this_update", BigInteger, nullable=False),
+    Column("next_update", BigInteger, nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+)
+
+# Into how many shards certificates were divided, under which URL, and until when the last of them may live.
+crl_shards = Table(
+    "crl_shards",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("count", Integer, primary_key=True, autoincrement=False),
+    Column("url", String(512), primary_key=True),
+    Column("until", BigInteger, nullable=False),
 )
 
 counter = Table(
