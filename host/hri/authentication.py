@@ -5,12 +5,13 @@ from __future__ import annotations
 from hri.acts import record_refusal
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
+from hri.confirmation import confirm
 from hri.context import Context
 from hri.elements.board import BoardElement, IdentityAnswer
 from hri.errors import ConfigurationError
 from hri.evidence import NO_CSR, obtain_state, recorded_birth
 from hri.link.errors import DeviceRefused
-from hri.registry import CertificateRecord, Device
+from hri.registry import CertificateRecord, Device, barred
 from hri.standing import standing_reasons
 from hri.verify.authentication import authenticate as decide
 from hri.verify.decision import Decision, Reason, ReasonCode
@@ -95,8 +96,9 @@ def _prove(board: BoardElement, context: Context) -> Decision:
     device = context.registry.device_by_element(serial)
     if device is None:
         return _refused(None, ReasonCode.EVIDENCE_MISSING, f"chip {serial} is not in this registry")
-    if device.status == "revoked":
-        return _refused(device.device_id, ReasonCode.REVOKED, f"the device {device.device_id} is revoked")
+    ended = barred(device.device_id, device.status)
+    if ended is not None:
+        return _refused(device.device_id, ReasonCode.REVOKED, ended.message)
     slot = _slot_in_use(context, device)
     birth = recorded_birth(context, serial, slot, board.public_key(slot))
     if birth is None:
@@ -147,6 +149,7 @@ def _record(
     )
     if decision.trusted:
         context.registry.record_authentication(device_id, now=context.now())
+        confirm(context, answer.certificate)
 
 
 def _refused(device_id: str | None, code: ReasonCode, detail: str) -> Decision:

@@ -130,6 +130,7 @@ class CertificateConfig(_Section):
     subject_alt_names: list[SubjectAltName] = Field(default=[])
     subject: dict[str, str] = Field(default={})
     template: str | None = None
+    renewal_days: int = Field(default=30, ge=1, le=3650)
 
     @model_validator(mode="after")
     def _template_decides(self) -> CertificateConfig:
@@ -192,6 +193,7 @@ class Config(_Section):
     provisioning: ProvisioningConfig = ProvisioningConfig()
     security: SecurityConfig = SecurityConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
+    owner: str | None = Field(default=None, min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
 
     def profile(self, name: str = "default") -> Profile:

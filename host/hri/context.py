@@ -24,7 +24,7 @@ from hri.elements.atecc.profile import Profile as ChipProfile
 from hri.elements.atecc.profile import load_profile
 from hri.elements.board import Authorise, RetryPolicy
 from hri.errors import ConfigurationError, PolicyRefusal
-from hri.registry import Recorded, Registry
+from hri.registry import Recorded, Registry, require_not_barred
 from hri.verify.attestation import AttestationPolicy
 from hri.verify.endorsement import STATION_FIRST_SEEN, VENDOR_MANIFEST, EndorsementClaim
 
@@ -133,6 +133,9 @@ class Context:
         operator, verifier = self.opened_operator(), self.verifier
 
         def authorise(device_id: str, nonce: bytes, op: str, args: Mapping[str, Any]) -> bytes:
+            device = self.registry.device(device_id)
+            if device is not None and device.status == "transferred":
+                require_not_barred(device_id, device.status)
             # Before it is signed: a signature that exists can be used.
             self.record(Act("authorise", device_id, details={"op": op}))
             return operator.sign_authorisation(verifier, device_id, nonce, op, args)

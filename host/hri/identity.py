@@ -55,7 +55,7 @@ from hri.registry import (
     Device,
     IssuanceState,
     Registry,
-    device_revoked,
+    require_not_barred,
 )
 from hri.steps import StepEvent, Steps
 from hri.verify.answer import verify_data_signature
@@ -317,11 +317,12 @@ class CertificateAuthority:
         fingerprint = checked_public_key(key)[2]
         device_id, now = check_device_id(csr.device_id), utc_now()
         device = self.registry.device(device_id)
-        if device is not None and (device.element_serial or device.status == "revoked"):
-            why = "is revoked" if device.status == "revoked" else "has a secure element"
+        if device is not None:
+            require_not_barred(device_id, device.status)
+        if device is not None and device.element_serial:
             raise PolicyRefusal(
                 "unattested",
-                f"device {device_id} {why}",
+                f"device {device_id} has a secure element",
                 "use DeviceIdentityManager.provision_device with its own board",
             )
         live = self.registry.live_certificate(device_id)
@@ -339,8 +340,7 @@ class CertificateAuthority:
             _log.warning(warning)
         _log.warning("certificate for a key of unknown origin", device_id=device_id)
         expected = self.registry.issuance_state([device_id])
-        if expected[device_id].status == "revoked":
-            raise device_revoked(device_id)
+        require_not_barred(device_id, expected[device_id].status)
         return self._sign(
             csr.device_id,
             key,

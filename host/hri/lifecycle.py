@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from hri.enrolment import enrol
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.evidence import obtain_birth, public_key_sha256, reappraise_birth, recorded_birth, refusal
 from hri.personalisation import Identity
+from hri.policies import days_left_for_key
 from hri.provision import element_lease, inspect_element
 from hri.publication import publish_crls
-from hri.registry import CertificateRecord, Device, EvidenceRecord
+from hri.registry import CertificateRecord, Device, EvidenceRecord, require_not_barred
 from hri.serial_numbers import serial_text
 from hri.standing import standing_reasons
 from hri.steps import OnStep, StepEvent, Steps
@@ -49,11 +50,14 @@ def renew(
 ) -> IssuedCertificate:
     """Replace a device's certificate by a new one for the same key; the old one ends when the new one works.
 
+    Where key rotation is enforced the new one does not outlive its key, and a key at its end gets none.
+
     Raises PolicyRefusal, ConfigurationError (unknown device), DeviceError, StorageError.
     """
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
+    context = _within_key_life(context, active)
     with (
         outcome(context, "renew", device_id) as told,
         element_lease(context, info.serial_number, "renew", steps),
@@ -168,6 +172,7 @@ def device_report(context: Context, device_id: str) -> Mapping[str, Any]:
     return {
         "device_id": device.device_id,
         "status": device.status,
+        "owner": device.owner,
         "element": {"type": device.element_type, "serial_number": device.element_serial, "slot": device.slot},
         "created_at": device.created_at.isoformat(),
         "last_authenticated_at": device.last_authenticated_at.isoformat()
@@ -225,16 +230,32 @@ def _certificate_report(record: CertificateRecord) -> dict[str, Any]:
 
 def _active(context: Context, device_id: str) -> tuple[Device, CertificateRecord]:
     device = known_device(context, device_id)
-    if device.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked", f"device {device_id} is revoked", "a revoked device gets no certificate again"
-        )
+    require_not_barred(device_id, device.status)
     active = next((item for item in context.registry.certificates(device_id) if item.state == "active"), None)
     if active is None:
         raise PolicyRefusal(
             "not-active", f"device {device_id} has no active certificate", "complete it with `hri provision`"
         )
     return device, active
+
+
+def _within_key_life(context: Context, active: CertificateRecord) -> Context:
+    """Return the context with a validity that ends with the key's; raises PolicyRefusal at the key's end."""
+    config = context.config
+    # Certificates to a template are whole years, which no rest of a key's life is.
+    if not config.security.enforce_key_rotation or config.certificate.template is not None:
+        return context
+    days = days_left_for_key(
+        context.registry, config, active.device_id, active.public_key_sha256, context.now()
+    )
+    if days < 1:
+        raise PolicyRefusal(
+            "rotation-due",
+            f"the key of device {active.device_id} is older than security.key_rotation_days",
+            "give it a new one with `hri rotate`",
+        )
+    security = config.security.model_copy(update={"key_rotation_days": days})
+    return replace(context, config=config.model_copy(update={"security": security}))
 
 
 def _pending(context: Context, device_id: str) -> CertificateRecord | None:

@@ -22,7 +22,7 @@ from hri.enrolment import enrol
 from hri.errors import DeviceError, PolicyRefusal
 from hri.evidence import recorded_birth
 from hri.personalisation import Identity, Personalisation, register
-from hri.registry import Device
+from hri.registry import Device, require_not_barred
 from hri.serial_numbers import serial_text
 from hri.steps import OnStep, StepEvent, Steps, StepTime
 
@@ -219,12 +219,8 @@ def _known_device(context: Context, serial: str, device_id: str | None) -> Devic
             f"device {by_id.device_id} has another chip, {by_id.element_serial}",
             "choose another --device-id: an identity cannot move to another chip",
         )
-    if known and known.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked",
-            f"device {known.device_id} is revoked, and its chip can never be another device",
-            "use another board",
-        )
+    if known:
+        require_not_barred(known.device_id, known.status)
     if known is None and not context.config.provisioning.auto_enrollment:
         raise PolicyRefusal(
             "not-registered",

@@ -30,7 +30,7 @@ from hri.registry import (
     LiveCertificate,
     Registry,
     ShardedUrl,
-    device_revoked,
+    require_not_barred,
 )
 
 GROUP = 64
@@ -253,8 +253,7 @@ class Issuer:
                 f"the registry has no device {request.device_id}",
                 "provision it with `hri provision`, which registers it",
             )
-        if state.status == "revoked":
-            raise device_revoked(request.device_id)
+        require_not_barred(request.device_id, state.status)
         if proved.chip is not None and proved.chip != state.element_serial:
             raise _unattested("the evidence is of another chip than the device's")
         # A certificate that ends this second is of no use to anybody.

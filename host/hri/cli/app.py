@@ -21,6 +21,7 @@ from hri.cli import (
     chip,
     devices,
     hil,
+    life,
     manifest,
     rig,
     standing,
@@ -88,6 +89,9 @@ app.command("show")(devices.show)
 app.command("renew")(devices.renew)
 app.command("rotate")(devices.rotate)
 app.command("revoke")(devices.revoke)
+for _command in (life.suspend, life.resume, life.decommission, life.transfer, life.withdraw):
+    app.command(_command.__name__)(_command)
+app.add_typer(life.lifecycle_app, name="lifecycle")
 app.command("verify")(check.verify)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")

@@ -10,6 +10,7 @@ import typer
 from hri import authentication, lifecycle
 from hri.ca.issuance import IssuedCertificate
 from hri.cli import words
+from hri.cli.confirmation import YesOption, confirm
 from hri.cli.state import PortOption, State, state_of
 from hri.context import Context
 from hri.elements.board import BoardElement
@@ -221,9 +222,11 @@ def revoke(
     context: typer.Context,
     device_id: DeviceArgument,
     reason: Annotated[str, typer.Option(help="As in RFC 5280: keyCompromise, cessationOfOperation, ...")],
+    yes: YesOption = False,
 ) -> None:
     """Revoke a device for good and publish the revocation list."""
     state = state_of(context)
+    confirm(f"Revoke {device_id} for good ({reason})?", yes=yes)
     with state.context(unlocked=True) as opened:
         listed = lifecycle.revoke(opened, device_id, reason, state.home.crl_path().parent)
     # A revocation is for good: what was revoked before keeps its reason, unless the new one is a compromise.

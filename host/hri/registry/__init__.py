@@ -12,12 +12,14 @@ from hri.registry.certificates import (
     ConcurrentIssuance,
     IssuanceState,
     LiveCertificate,
-    device_revoked,
     revocation_reason,
 )
 from hri.registry.challenges import Challenges
 from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
+from hri.registry.device_life import DeviceLife
+from hri.registry.device_status import barred, require_not_barred
 from hri.registry.devices import Devices
+from hri.registry.due import Due, KeyInUse
 from hri.registry.leases import Lease, Leases
 from hri.registry.log_head import LogHead
 from hri.registry.merkle_log import LoggedCertificate, MerkleLog
@@ -37,7 +39,9 @@ from hri.registry.records import (
 from hri.registry.statuses import CertificateStatus, Statuses
 
 
-class Registry(Devices, Certificates, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog):
+class Registry(
+    Devices, DeviceLife, Certificates, Due, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog
+):
     """Everything that is remembered, in one database; safe to share between threads."""
 
 
@@ -60,6 +64,7 @@ __all__ = [
     "EvidenceKind",
     "EvidenceRecord",
     "IssuanceState",
+    "KeyInUse",
     "Lease",
     "LiveCertificate",
     "LogHead",
@@ -69,7 +74,8 @@ __all__ = [
     "Registry",
     "RevokedEntry",
     "ShardedUrl",
-    "device_revoked",
+    "barred",
     "registry_location",
+    "require_not_barred",
     "revocation_reason",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, outerjoin, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, outerjoin, select, update
 from sqlalchemy import exc as sa_exc
 
 from hri.audit.entry import Act
@@ -17,6 +17,7 @@ from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry.audit_log import Recorded, append_acts, chain_acts
 from hri.registry.bulk import insert_rows
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.device_status import require_not_barred
 from hri.registry.log_head import AUDIT, CERTIFICATES, read_heads, write_heads
 from hri.registry.merkle_log import place_new
 from hri.registry.records import CertificateRecord, CertificateState, RevokedEntry
@@ -25,7 +26,7 @@ from hri.registry.schema import certificate, device
 LIVE: tuple[CertificateState, CertificateState] = ("issued", "active")
 
 # RFC 5280 section 5.3.1, without removeFromCRL, which belongs to delta lists, and certificateHold, which is
-# not final: nothing here undoes a revocation.
+# not final: that is for `suspend`.
 REVOCATION_REASONS = (
     "unspecified",
     "keyCompromise",
@@ -36,7 +37,7 @@ REVOCATION_REASONS = (
     "privilegeWithdrawn",
     "aACompromise",
 )
-_COMPROMISED = ("keyCompromise", "cACompromise", "aACompromise")
+COMPROMISED = ("keyCompromise", "cACompromise", "aACompromise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,7 @@ class Certificates(Database):
                     f"the certificate {key} is {row.state} and cannot become active",
                     "issue a new one with `hri renew` or `hri provision`",
                 )
-            if status == "revoked":
-                raise device_revoked(row.device_id)
+            require_not_barred(row.device_id, str(status))
             _supersede(connection, row, to_micros(now))
             new_slot = row.slot if slot is None else slot
             this = certificate.c.serial_number == key
@@ -207,15 +207,17 @@ class Certificates(Database):
                     raise _unknown(f"certificate {_key(target)}")
             else:
                 chosen = certificate.c.device_id == target
-                known = update(device).where(device.c.device_id == target).values(status="revoked")
+                # Decommissioned is final too, and says more.
+                ended = case((device.c.status == "decommissioned", device.c.status), else_="revoked")
+                known = update(device).where(device.c.device_id == target).values(status=ended)
                 if connection.execute(known).rowcount != 1:
                     raise _unknown(f"device {target}")
             values = {"state": "revoked", "revoked_at": moment, "reason": reason}
             connection.execute(
                 update(certificate).where(chosen, certificate.c.state.in_(LIVE)).values(values)
             )
-            if reason in _COMPROMISED:
-                lesser = or_(certificate.c.reason.is_(None), certificate.c.reason.not_in(_COMPROMISED))
+            if reason in COMPROMISED:
+                lesser = or_(certificate.c.reason.is_(None), certificate.c.reason.not_in(COMPROMISED))
                 since = func.coalesce(certificate.c.revoked_at, moment)
                 connection.execute(
                     update(certificate).where(chosen, lesser).values({**values, "revoked_at": since})
@@ -241,15 +243,6 @@ class Certificates(Database):
                 RevokedEntry(int(serial, 16), from_micros(at), reason)
                 for serial, at, reason in connection.execute(query)
             ]
-
-
-def device_revoked(device_id: str) -> PolicyRefusal:
-    """Return what is said of a certificate for a device that is revoked."""
-    return PolicyRefusal(
-        "device-revoked",
-        f"the device {device_id} is revoked and gets no certificate again",
-        "give a new chip a new device id",
-    )
 
 
 def revocation_reason(reason: str) -> str:

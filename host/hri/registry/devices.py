@@ -12,10 +12,9 @@ from sqlalchemy import exc as sa_exc
 from hri.errors import PolicyRefusal
 from hri.registry.audit_log import Recorded, append_acts
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.device_status import STATUSES
 from hri.registry.records import Device
 from hri.registry.schema import device
-
-_STATUSES = ("registered", "provisioning", "active", "revoked")
 
 
 class Devices(Database):
@@ -25,7 +24,7 @@ class Devices(Database):
         """Add a device, or bring what is known of it up to date; returns it as it is now recorded.
 
         A device keeps its date of creation and its chip, and its status only moves forward
-        (registered, provisioning, active, revoked); a member that is None leaves what is recorded.
+        (`STATUSES`); a member that is None leaves what is recorded.
 
         Raises PolicyRefusal where its chip is another than recorded, or is another device's.
         """
@@ -91,6 +90,7 @@ def _upsert(connection: Connection, new: Device) -> Device:
             "created_at": to_micros(new.created_at),
             "last_authenticated_at": last,
             "label": new.label,
+            "owner": new.owner,
         }
         connection.execute(insert(device).values(values))
     else:
@@ -101,7 +101,7 @@ def _upsert(connection: Connection, new: Device) -> Device:
                 "give this chip another device id; an identity cannot move to another chip",
             )
         changed = {"element_type": new.element_type, "element_serial": serial or row.element_serial}
-        if _STATUSES.index(new.status) > _STATUSES.index(row.status):
+        if STATUSES.index(new.status) > STATUSES.index(row.status):
             changed["status"] = new.status
         optional = {"slot": new.slot, "label": new.label}
         changed.update({key: value for key, value in optional.items() if value is not None})
@@ -122,4 +122,5 @@ def _device(row: Row[Any]) -> Device:
         from_micros(row.created_at),
         maybe_from_micros(row.last_authenticated_at),
         row.label,
+        row.owner,
     )

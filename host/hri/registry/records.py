@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-DeviceStatus = Literal["registered", "provisioning", "active", "revoked"]
+DeviceStatus = Literal[
+    "registered", "provisioning", "active", "suspended", "transferred", "revoked", "decommissioned"
+]
 CertificateState = Literal["issued", "active", "superseded", "revoked"]
 EndorsementKind = Literal["station-first-seen", "vendor-manifest"]
 EvidenceKind = Literal["birth", "state", "authentication"]
@@ -26,6 +28,7 @@ class Device:
     created_at: datetime
     last_authenticated_at: datetime | None = None
     label: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ device = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_authenticated_at", BigInteger),
     Column("label", Text),
+    Column("owner", Text),
 )
 
 certificate = Table(

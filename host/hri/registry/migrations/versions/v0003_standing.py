@@ -1,4 +1,4 @@
-"""What is published of revocation: every list as it was signed last, and the shards that there are."""
+"""What is published of revocation: lists as they were signed last, and shards; and who owns a device."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables. Lists that have no row yet are numbered on from the counter of the first version."""
+    op.add_column("device", sa.Column("owner", sa.Text))
     op.create_table(
         "crl",
         sa.Column("issuer", sa.String(64), primary_key=True),
@@ -41,5 +42,6 @@ def downgrade() -> None:
         "UPDATE counter SET value = (SELECT max(number) FROM crl) "
         "WHERE name = 'crl' AND value < (SELECT max(number) FROM crl)"
     )
+    op.drop_column("device", "owner")
     op.drop_table("crl_shards")
     op.drop_table("crl")
