@@ -13,6 +13,7 @@ import bench_decisions
 import bench_firmware
 import bench_host
 import bench_rig
+import bench_standing
 import structlog
 
 _PARTS = {
@@ -23,6 +24,7 @@ _PARTS = {
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
     "rig": bench_rig.measure,
+    "standing": bench_standing.measure,
 }
 
 

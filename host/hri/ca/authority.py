@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -410,19 +411,25 @@ def _read_certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
-    reason = x509.ReasonFlags(entry.reason)
+    return x509.RevokedCertificateBuilder(
+        entry.serial_number, _naive(entry.revoked_at), _reason_extensions(entry.reason)
+    ).build()
+
+
+@cache
+def _reason_extensions(reason: str) -> list[x509.Extension[x509.ExtensionType]]:
+    flag = x509.ReasonFlags(reason)
     # RFC 5280 section 5.3.1: "unspecified" is said by saying nothing.
-    extensions: list[x509.Extension[x509.ExtensionType]] = (
-        []
-        if reason is x509.ReasonFlags.unspecified
-        else [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(reason))]
-    )
-    return x509.RevokedCertificateBuilder(entry.serial_number, _naive(entry.revoked_at), extensions).build()
+    if flag is x509.ReasonFlags.unspecified:
+        return []
+    return [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(flag))]
 
 
 def _naive(moment: datetime) -> datetime:
     """What the builders' constructors take: UTC, whole seconds, without a zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    # A list has very many, and most are in UTC already.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.replace(tzinfo=None, microsecond=0)
 
 
 def _broken(message: str) -> ConfigurationError:

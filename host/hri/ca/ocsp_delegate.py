@@ -94,8 +94,8 @@ def open_delegate(
 
     `on_made` is told of a new certificate before anybody can use it; what it raises keeps it from being kept.
 
-    Raises ConfigurationError (a wrong passphrase; none that is valid, and the issuing key not open) and
-    StorageError.
+    One that cannot be read, under this passphrase, counts as none. Raises ConfigurationError (none that is
+    valid, and the issuing key not open) and StorageError.
     """
     path = delegate_path(folder, authority)
     found = _read(path, passphrase)
