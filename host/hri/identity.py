@@ -463,7 +463,7 @@ class DeviceIdentityManager:
         context = self._context(validity_days)
         with self.se.connection(context) as board:
             issued = lifecycle.rotate(lambda: board, context, device_id)
-        publish_crls(context, self.ca.folder / "crl")
+        publish_crls(context, self.ca.folder / "crl", only_due=True)
         return self._identity(device_id, issued.pem)
 
     def _context(self, validity_days: int | None) -> Context:

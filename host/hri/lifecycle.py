@@ -116,7 +116,7 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
     Raises ConfigurationError (unknown device or reason, key not open) and StorageError.
     """
     revoked = context.registry.revoke(device_id, reason, context.now(), recorder=context.recorder)
-    publish_crls(context, crl_folder)
+    publish_crls(context, crl_folder, only_due=True)
     return revoked
 
 

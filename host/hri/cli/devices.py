@@ -209,7 +209,7 @@ def _replace(
     ):
         watcher: OnStep = on_step
         issued = use_case(connect, opened, device_id, on_step=watcher)
-        publish_crls(opened, state.home.crl_path().parent)
+        publish_crls(opened, state.home.crl_path().parent, only_due=True)
     pem = issued.pem.decode("ascii")
     state.output.result(
         {"device_id": device_id, "serial_number": serial_text(issued.serial_number), "certificate": pem},
