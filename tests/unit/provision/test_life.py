@@ -1,9 +1,13 @@
 """The turns of a device's life: each is told everywhere at once, and none is half-done."""
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hri import decommissioning, lifecycle, ownership, suspension
 from hri.authentication import attest, authenticate
 from hri.ca.ocsp_source import RegistrySource
@@ -11,8 +15,11 @@ from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.link import DeviceRefused
 from hri.provision import provision
+from hri.publication import ocsp_delegates, ocsp_responder
 from hri.registration import register_device
 from hri.verify.decision import ReasonCode
+from hri.verify.ocsp import OcspEvidence
+from hri.verify.path import verify_certificate
 from unit.provision.soft_board import CableCut
 
 DEVICE = "d1"
@@ -248,3 +255,41 @@ def test_every_turn_is_in_the_audit_log(context, folder):
 
     acts = [entry.act for entry in context.registry.audit_entries(subject=DEVICE)]
     assert acts[-3:] == ["suspend", "resume", "transfer"]
+
+
+def _decide(context, at, **standing):
+    certificate = context.registry.live_certificate(DEVICE).der
+    return verify_certificate(
+        certificate, context.authority.chain_der(), context.anchors, at=at, device_id=DEVICE, **standing
+    )
+
+
+@pytest.mark.usefixtures("device")
+def test_a_verifier_elsewhere_learns_of_a_hold_and_of_its_end_from_lists(context, folder):
+    suspension.suspend(context, DEVICE, folder)
+    held = (folder / "issuing.crl").read_bytes()
+    later = dataclasses.replace(context, now=lambda: context.now() + timedelta(hours=1))
+    suspension.resume(later, DEVICE, folder)
+    freed = (folder / "issuing.crl").read_bytes()
+
+    assert _decide(context, later.now(), crls=[held]).codes == (ReasonCode.REVOKED,)
+    assert _decide(context, later.now(), crls=[freed]).trusted
+
+
+@pytest.mark.usefixtures("device")
+def test_a_verifier_elsewhere_believes_the_responder(context, folder, tmp_path):
+    responder = ocsp_responder(context, ocsp_delegates(context, tmp_path / "ocsp", b"secret"))
+    certificate = x509.load_der_x509_certificate(context.registry.live_certificate(DEVICE).der)
+    builder = ocsp.OCSPRequestBuilder().add_certificate(
+        certificate, context.authority.issuing, hashes.SHA256()
+    )
+    request = builder.add_extension(x509.OCSPNonce(b"n" * 32), False).build().public_bytes(Encoding.DER)
+
+    def decide(nonce=b"n" * 32):
+        evidence = OcspEvidence(responder.answer(request, context.now()), nonce)
+        return _decide(context, context.now(), ocsp=[evidence])
+
+    assert decide().trusted
+    assert decide(b"m" * 32).codes == (ReasonCode.REVOCATION_UNKNOWN,)
+    suspension.suspend(context, DEVICE, folder)
+    assert decide().codes == (ReasonCode.REVOKED,)
