@@ -54,7 +54,8 @@ def best_rates(count: int, *works: Callable[[], None]) -> list[float]:
     return [count / seconds for seconds in best]
 
 
-def _authority(home: Path, now: datetime.datetime) -> Authority:
+def authority_in(home: Path, now: datetime.datetime) -> Authority:
+    """Make an authority below a folder and return it open."""
     Authority.create(
         home, root_passphrase=b"bench root passphrase", ca_passphrase=b"bench passphrase", now=now
     )
@@ -82,7 +83,7 @@ def _fixed_extensions(authority: Authority, profile: Profile) -> list[x509.Exten
 
 
 def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
-    authority = _authority(scratch, now)
+    authority = authority_in(scratch, now)
     profile: Profile = load(None).profile()
     count = _GROUP * _GROUPS
     csrs = [_csr(f"device-{number}")[1] for number in range(count)]
@@ -142,7 +143,7 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
 
 
 def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
-    authority = _authority(scratch, now)
+    authority = authority_in(scratch, now)
     profile: Profile = load(None).profile()
     device_id = "device-001"
     key, _ = _csr(device_id)

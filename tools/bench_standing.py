@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from bench_entry import Entry, at_most, multiple_of_time, reported, share_of_rate
-from bench_host import _authority, _best_rates
+from bench_host import authority_in, best_rates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,7 +45,7 @@ def _requests(issuing: x509.Certificate, serial_numbers: list[int]) -> list[byte
 
 
 def _answering(scratch: Path, now: datetime.datetime) -> dict[str, Entry]:
-    authority = _authority(scratch, now)
+    authority = authority_in(scratch, now)
     delegate = open_delegate(authority, scratch / "ocsp", b"bench passphrase", now=now)
     standings = {
         number: Standing(now, "keyCompromise") if number % 10 == 0 else Standing()
@@ -67,7 +67,7 @@ def _answering(scratch: Path, now: datetime.datetime) -> dict[str, Entry]:
         for der in requests:
             responder.answer(der, now)
 
-    limit, rate = _best_rates(_ANSWERS, bare, ours)
+    limit, rate = best_rates(_ANSWERS, bare, ours)
     with Registry.open(scratch / "bench.db") as registry:
         numbers = _issued(authority, registry, now)
         durable = Responder(
@@ -76,7 +76,12 @@ def _answering(scratch: Path, now: datetime.datetime) -> dict[str, Entry]:
             lambda _now: delegate,
         )
         asked = _requests(authority.issuing, numbers)
-        (from_registry,) = _best_rates(len(asked), lambda: [durable.answer(der, now) for der in asked])
+
+        def looked_up() -> None:
+            for der in asked:
+                durable.answer(der, now)
+
+        (from_registry,) = best_rates(len(asked), looked_up)
     return {
         "standing.ocsp": share_of_rate(rate, limit, "OCSP answers a second, with nonce", 0.85),
         "standing.ocsp.from_registry": reported(
@@ -132,7 +137,7 @@ def _issued(authority: Authority, registry: Registry, now: datetime.datetime) ->
 def _large_list(folder: str, count: int, results: "multiprocessing.SimpleQueue[dict[str, float]]") -> None:
     """In a process of its own, whose memory is that of the list alone: sign a list and read it again."""
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    authority = _authority(Path(folder), now)
+    authority = authority_in(Path(folder), now)
     entries = [
         RevokedEntry(0x4000 << 144 | number * 0x9E3779B97F4A7C15 % (1 << 144), now, "superseded")
         for number in range(1, count + 1)
