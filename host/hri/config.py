@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
+from hri.ca.shards import MOST as MOST_SHARDS
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
 from hri.profile_config import ProfileConfig, Section, SubjectAltName
@@ -119,6 +120,7 @@ class CertificateConfig(Section):
     subject_alt_names: list[SubjectAltName] = Field(default=[])
     subject: dict[str, str] = Field(default={})
     template: str | None = None
+    renewal_days: int = Field(default=30, ge=1, le=3650)
 
     @model_validator(mode="after")
     def _template_decides(self) -> CertificateConfig:
@@ -144,6 +146,9 @@ class CertificateAuthorityConfig(Section):
     api_key: Deferred | None = None
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)
+    crl_overlap_hours: int = Field(default=48, ge=1, le=8760)
+    crl_shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    ocsp_hours: int = Field(default=24, ge=1, le=8760)
     organisation: str = "Hardware Rooted Identity"
     pkcs11: Pkcs11Config = Pkcs11Config()
     issuing: str = "issuing"
@@ -190,6 +195,7 @@ class Config(Section):
     provisioning: ProvisioningConfig = ProvisioningConfig()
     security: SecurityConfig = SecurityConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
+    owner: str | None = Field(default=None, min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
 
     def issuing_ca(self, device_id: str | None = None) -> str:
@@ -231,6 +237,7 @@ class Config(Section):
             subject=tuple(self.certificate.subject.items()),
             sans=tuple(SanTemplate(san.type, san.value) for san in self.certificate.subject_alt_names),
             crl_url=self.certificate_authority.crl_url,
+            crl_shards=self.certificate_authority.crl_shards,
         )
 
     def _profile_to_template(self, name: str, template_name: str) -> Profile:

@@ -6,17 +6,22 @@ HOME/config.yaml, HOME/ca/, HOME/hri.db (or HRI_DATABASE_URL), HOME/crl/.
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
+from hri.acts import begin_logs, begin_with_new_keys, record_configuration
+from hri.audit.recorder import Recorder
 from hri.ca.files import read_input
 from hri.ca.hierarchy import Hierarchy
 from hri.ca.keyring import Keyring
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.ca.signer import SecretName
 from hri.config import Config, load
@@ -53,7 +58,8 @@ class Passphrases:
         self._files = dict(files or {})
         self._keyring = keyring
         self._ask = ask
-        self._answers: dict[PassphraseName, bytes] = {}
+        # What was typed is remembered: one command may need it for several keys.
+        self._typed: dict[PassphraseName, bytes] = {}
 
     def get(self, name: PassphraseName) -> bytes:
         """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
@@ -70,13 +76,20 @@ class Passphrases:
 
     def prompted(self, name: PassphraseName) -> bool:
         """Return whether the last passphrase of this name came from a prompt, where one mistypes."""
-        return name in self._answers
+        return name in self._typed
 
     def _find(self, name: PassphraseName) -> bytes | None:
         variable = _VARIABLES[name]
-        if variable in self._environ:
-            return self._environ[variable].encode()
         path = self._files.get(name)
+        if variable in self._environ:
+            words = self._environ[variable].encode()
+            if path is not None and _first_line(path) != words:
+                raise ConfigurationError(
+                    "two-passphrases",
+                    f"{variable} and the file {path} hold two different passphrases",
+                    f"unset {variable}, or leave the file out",
+                )
+            return words
         if path is None and f"{variable}_FILE" in self._environ:
             path = Path(self._environ[f"{variable}_FILE"])
         if path is not None:
@@ -84,10 +97,11 @@ class Passphrases:
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
-        # Nobody wants to type the same one twice in a run.
-        answer = self._answers.get(name) or (self._ask(name) if self._ask else None)
+        if name in self._typed:
+            return self._typed[name]
+        answer = self._ask(name) if self._ask else None
         if answer is not None:
-            self._answers[name] = answer
+            self._typed[name] = answer
         return answer
 
 
@@ -169,8 +183,10 @@ class Home:
         return Registry.open(registry_location(self.path, self._environ))
 
     @contextmanager
-    def context(self, *, unlocked: bool) -> Iterator[Context]:
+    def context(self, *, unlocked: bool, logs_anew: bool = False) -> Iterator[Context]:
         """Open everything for a use case; with `unlocked` the keys too, for which the passphrase is needed.
+
+        `logs_anew` signs both logs as they are, whatever signed them before; somebody has to ask for that.
 
         Raises ConfigurationError (no authority, wrong passphrase) and StorageError.
         """
@@ -183,7 +199,15 @@ class Home:
             operator = OperatorKey.unlock(self.path, keyring)
         authority = default.authority(keyring)
         with self.registry() as registry:
-            yield Context(
+            keys = None
+            if keyring is not None:
+                begin = partial(begin_with_new_keys, registry, process_actor(), anew=logs_anew)
+                first = hierarchy.first
+                secret = keyring.derivation(first.key, f"CA {first.name}") or keyring.secrets("ca")
+                keys = open_log_keys(self.path, secret, first.root.certificate, begin)
+                if logs_anew:
+                    begin_logs(registry, keys)
+            context = Context(
                 config,
                 registry,
                 authority,
@@ -191,7 +215,10 @@ class Home:
                 station=socket.gethostname(),
                 hierarchy=hierarchy,
                 keyring=keyring,
+                recorder=Recorder(process_actor(), keys),
             )
+            record_configuration(context)
+            yield context
 
     def keyring(self, config: Config) -> Keyring:
         """Return what opens the authority's keys; it asks for a passphrase or a PIN when one is needed."""
@@ -208,6 +235,16 @@ class Home:
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""
         return self.path / "crl" / "issuing.crl"
+
+
+def process_actor() -> str:
+    """Return who runs this process, as the audit log names them: `user@host`, by the system's own word."""
+    number = os.geteuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"{name}@{socket.gethostname()}"
 
 
 def default_home() -> Home:

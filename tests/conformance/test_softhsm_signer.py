@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import ocsp
-from hri.ca.pkcs11_signer import TokenSigners, open_in_token
+from hri.ca.pkcs11_signer import TokenSigners, derivation, open_in_token
 from hri.ca.pkcs11_token import Token
 from hri.ca.pkcs11_uri import KeyUri
 from hri.ca.signer import KeyKind, NewKey, digest_for, kind_of
@@ -244,3 +244,43 @@ def test_a_key_that_is_not_there_is_named(token: Token) -> None:
 
     assert refused.value.code == "no-such-key"
     assert "issuing CA" in refused.value.message
+
+
+def test_a_secret_beside_a_key_derives_and_stays_in_the_token(
+    token: Token, made: Callable[[KeyKind], NewKey]
+) -> None:
+    first, second = (KeyUri.parse(made(KeyKind.P256).content.decode().strip()).key_id for _ in range(2))
+    derive, other = derivation(token, first, "test"), derivation(token, second, "test")
+    assert derive is not None
+    assert other is not None
+
+    assert derive("a") == derive("a")
+    assert len({derive("a"), derive("b"), other("a"), other("b")}) == 4
+    assert len(derive("a")) == 32
+
+    def read(session: Session) -> bytes:
+        template = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.ID: first}
+        (secret,) = session.get_objects(template)
+        return secret[Attribute.VALUE]
+
+    with pytest.raises(DeviceError):
+        token.call(read, "reading the secret")
+
+
+def test_a_key_without_a_secret_beside_it_derives_nothing(
+    token: Token, made: Callable[[KeyKind], NewKey]
+) -> None:
+    key_id = KeyUri.parse(made(KeyKind.P256).content.decode().strip()).key_id
+
+    def lose(session: Session) -> None:
+        for secret in list(
+            session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.ID: key_id})
+        ):
+            secret.destroy()
+
+    derive = derivation(token, key_id, "test")
+    assert derive is not None
+    token.call(lose, "losing the secret")
+    assert derivation(token, key_id, "test") is None
+    with pytest.raises(ConfigurationError):
+        derive("a")

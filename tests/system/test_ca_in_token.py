@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from soft_token import PIN, SoftToken, soft_token
 
 __all__ = ["soft_token"]
@@ -96,6 +96,33 @@ def test_it_issues_and_revokes_with_no_private_key_on_disk(in_token: Ran, hri: H
     # PKCS#8 and SEC 1 in DER: version, then the algorithm or the key (RFC 5958, RFC 5915).
     der_heads = (b"\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01", b"\x02\x01\x01\x04\x20")
     assert not [path.name for path in files for head in der_heads if head in path.read_bytes()]
+
+
+@pytest.mark.usefixtures("in_token")
+def test_the_logs_are_signed_by_keys_that_the_token_derives(hri: Hri, tmp_path: Path) -> None:
+    assert _issue(hri, tmp_path, "dev-1").status == 0
+
+    assert hri("log", "verify").status == 0
+    assert hri("audit", "verify").status == 0
+    text = (tmp_path / "home" / "ca" / "log-signers.pem").read_text()
+    assert text.count("# verifier: ") == 2
+    assert "BEGIN" not in text
+
+
+@pytest.mark.usefixtures("in_token")
+def test_keys_that_have_to_be_in_files_open_with_what_the_token_says(hri: Hri, tmp_path: Path) -> None:
+    assert _issue(hri, tmp_path, "dev-1").status == 0
+
+    made = hri("ocsp", "produce", str(tmp_path / "answers"))
+    again = hri("ocsp", "produce", str(tmp_path / "answers"))
+
+    assert (made.status, made.json["written"]) == (0, 1), made.err
+    assert (again.status, again.json["kept"]) == (0, 1), again.err
+    (kept,) = (tmp_path / "home" / "ocsp").glob("*.pem")
+    assert b"BEGIN ENCRYPTED PRIVATE KEY" in kept.read_bytes()
+    for guess in (None, b"", PIN.encode()):
+        with pytest.raises((TypeError, ValueError)):
+            load_pem_private_key(kept.read_bytes(), guess)
 
 
 @pytest.mark.usefixtures("in_token")

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -26,9 +26,10 @@ from hri.ca.template_profile import issue_by_profile
 from hri.ca.to_template import TemplateCertificate
 from hri.compressed import Sources
 from hri.errors import ConfigurationError
+from hri.log import get_logger
 from hri.registry.records import RevokedEntry
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
 _BACKDATE = timedelta(minutes=5)
@@ -67,6 +68,8 @@ class Authority:
         self._crosses = crosses
         check_parts(root, issuing, key)
         identifier = subject_key_identifier(issuing)
+        self.key_identifier = identifier.digest.hex()
+        """The key identifier of the issuing CA in lower-case hex, by which records name it."""
         self._authority_key = x509.AuthorityKeyIdentifier(identifier.digest, None, None)
         self._keys_sha256 = frozenset(map(spki_sha256, (root, issuing)))
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
@@ -75,7 +78,7 @@ class Authority:
         limits = NameLimits.of(issuing)
         self._limits = None if limits == NO_LIMITS else limits
         self._digest = digest_for(issuing.public_key())
-        self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
+        self._fixed: dict[tuple[Profile, str | None], list[x509.Extension[x509.ExtensionType]]] = {}
 
     @classmethod
     def create(
@@ -221,7 +224,7 @@ class Authority:
             not_valid_before=dated.not_before.replace(tzinfo=None),
             not_valid_after=dated.not_after.replace(tzinfo=None),
             extensions=[
-                *self._fixed_extensions(profile),
+                *self._fixed_extensions(profile, serial_number),
                 x509.Extension(x509.SubjectKeyIdentifier.oid, False, _key_identifier(point)),
                 x509.Extension(x509.SubjectAlternativeName.oid, False, names),
             ],
@@ -272,9 +275,18 @@ class Authority:
         return dated.not_before, dated.not_after
 
     def crl(
-        self, revoked: Sequence[RevokedEntry], *, number: int, now: datetime, next_update: datetime
+        self,
+        revoked: Sequence[RevokedEntry],
+        *,
+        number: int,
+        now: datetime,
+        next_update: datetime,
+        points: Sequence[str] = (),
     ) -> bytes:
         """Sign a complete revocation list and return it as DER (RFC 5280 section 5).
+
+        With `points` (URLs) it is a shard: complete for the certificates that have one of them as their
+        distribution point, and says so critically (section 5.2.5).
 
         Raises ConfigurationError.
         """
@@ -283,6 +295,17 @@ class Authority:
             x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),
             x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
         ]
+        if points:
+            scope = x509.IssuingDistributionPoint(
+                [x509.UniformResourceIdentifier(url) for url in points],
+                None,
+                only_contains_user_certs=False,
+                only_contains_ca_certs=False,
+                only_some_reasons=None,
+                indirect_crl=False,
+                only_contains_attribute_certs=False,
+            )
+            extensions.append(x509.Extension(scope.oid, True, scope))
         builder = x509.CertificateRevocationListBuilder(
             issuer_name=self.issuing.subject,
             last_update=_naive(now),
@@ -291,6 +314,18 @@ class Authority:
             revoked_certificates=[_crl_entry(entry) for entry in revoked],
         )
         return builder.sign(key, self._digest).public_bytes(Encoding.DER)
+
+    def sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        """Sign a certificate that is no device's, such as that of an OCSP responder.
+
+        Raises ConfigurationError where the issuing key is not open.
+        """
+        return builder.sign(self._signing_key(), self._digest)
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the issuing key is open."""
+        return self._key is not None
 
     def signed(self, crl: x509.CertificateRevocationList) -> bool:
         """Say whether the issuing CA signed this list."""
@@ -331,9 +366,12 @@ class Authority:
             )
         return second
 
-    def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
-        """What is the same in every certificate of a profile, made once."""
-        fixed = self._fixed.get(profile)
+    def _fixed_extensions(
+        self, profile: Profile, serial_number: int
+    ) -> list[x509.Extension[x509.ExtensionType]]:
+        """What is the same in every certificate of a profile and a shard, made once."""
+        url = profile.distribution_point(serial_number)
+        fixed = self._fixed.get((profile, url))
         if fixed is None:
             profile.more.check_policies(self.issuing)
             values: list[tuple[bool, x509.ExtensionType]] = [
@@ -342,13 +380,12 @@ class Authority:
                 (False, profile.extended_key_usage_extension()),
                 (False, self._authority_key),
             ]
-            if profile.crl_url is not None:
-                url = x509.UniformResourceIdentifier(profile.crl_url)
-                point = x509.DistributionPoint([url], None, None, None)
+            if url is not None:
+                point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
                 values.append((False, x509.CRLDistributionPoints([point])))
             values += [(False, value) for value in profile.more.extensions()]
             fixed = [x509.Extension(value.oid, critical, value) for critical, value in values]
-            self._fixed[profile] = fixed
+            self._fixed[profile, url] = fixed
         return fixed
 
 
@@ -358,16 +395,22 @@ def _key_identifier(point: bytes) -> x509.SubjectKeyIdentifier:
 
 
 def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
-    reason = x509.ReasonFlags(entry.reason)
+    return x509.RevokedCertificateBuilder(
+        entry.serial_number, _naive(entry.revoked_at), _reason_extensions(entry.reason)
+    ).build()
+
+
+@cache
+def _reason_extensions(reason: str) -> list[x509.Extension[x509.ExtensionType]]:
+    flag = x509.ReasonFlags(reason)
     # RFC 5280 section 5.3.1: "unspecified" is said by saying nothing.
-    extensions: list[x509.Extension[x509.ExtensionType]] = (
-        []
-        if reason is x509.ReasonFlags.unspecified
-        else [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(reason))]
-    )
-    return x509.RevokedCertificateBuilder(entry.serial_number, _naive(entry.revoked_at), extensions).build()
+    if flag is x509.ReasonFlags.unspecified:
+        return []
+    return [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(flag))]
 
 
 def _naive(moment: datetime) -> datetime:
     """What the builders' constructors take: UTC, whole seconds, without a zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    # A list has very many, and most are in UTC already.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.replace(tzinfo=None, microsecond=0)

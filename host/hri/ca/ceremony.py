@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -30,8 +29,9 @@ from hri.ca.files import write_atomically
 from hri.ca.placing import Files, place
 from hri.ca.signer import KeyKind, NewKey, Signers
 from hri.errors import ConfigurationError, HriError
+from hri.log import get_logger
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

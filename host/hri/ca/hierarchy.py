@@ -101,6 +101,11 @@ class Hierarchy:
         return frozenset(ca.name for ca in self.cas)
 
     @property
+    def first(self) -> IssuingCa:
+        """The CA that the home began with; what is kept beside its key stays there when CAs are renewed."""
+        return self.cas[0]
+
+    @property
     def root(self) -> Root:
         """The newest root, which signs new issuing CAs."""
         return self.roots[-1]

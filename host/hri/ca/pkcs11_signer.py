@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehas
 
 from hri.ca.pkcs11_token import Token
 from hri.ca.pkcs11_uri import KeyUri
-from hri.ca.signer import CURVES, RSA_BITS, KeyKind, NewKey, Signer
+from hri.ca.signer import CURVES, RSA_BITS, Derive, KeyKind, NewKey, Signer
 from hri.errors import ConfigurationError, DeviceError
+from hri.log import get_logger
 
 if TYPE_CHECKING:
     from pkcs11 import Session
 
+_log = get_logger(__name__)
 # DER of DigestInfo up to the digest (RFC 8017 section 9.2, note 1).
 _DIGEST_INFO = {
     "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -181,6 +183,39 @@ def open_in_token(token: Token, key_id: bytes, whose: str) -> Signer:
     return TokenRsaKey(token, key_id, public_key)
 
 
+def derivation(token: Token, key_id: bytes, whose: str) -> Derive | None:
+    """Return what derives 32 bytes for a purpose by a secret beside a key: HMAC-SHA-256 in the token.
+
+    None where the token made no such secret with the key. Raises DeviceError.
+    """
+    if not token.call(lambda session: bool(_secrets(session, key_id)), f"opening the {whose} secret"):
+        return None
+
+    def derive(purpose: str) -> bytes:
+        def work(session: Session) -> bytes:
+            from pkcs11 import Attribute, Mechanism
+
+            found = _secrets(session, key_id)
+            if len(found) != 1 or found[0][Attribute.EXTRACTABLE] or not found[0][Attribute.SENSITIVE]:
+                raise ConfigurationError(
+                    "key-extractable",
+                    f"the secret beside the {whose} key is gone, or can be taken out of its token",
+                    "restore it from the token's backup",
+                )
+            derived: bytes = found[0].sign(purpose.encode(), mechanism=Mechanism.SHA256_HMAC)
+            return derived
+
+        return token.call(work, f"deriving from the {whose} secret")
+
+    return derive
+
+
+def _secrets(session: Session, key_id: bytes) -> list[Any]:
+    from pkcs11 import Attribute, ObjectClass
+
+    return list(session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.ID: key_id}))
+
+
 def _generate(session: Session, key_id: bytes, label: str, kind: KeyKind) -> None:
     from pkcs11 import Attribute, KeyType, MechanismFlag
     from pkcs11.util.ec import encode_named_curve_parameters
@@ -198,12 +233,26 @@ def _generate(session: Session, key_id: bytes, label: str, kind: KeyKind) -> Non
         "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
         "private_template": private,
     }
+    _generate_secret(session, key_id, label)
     if kind in RSA_BITS:
         session.generate_keypair(KeyType.RSA, RSA_BITS[kind], **terms)
         return
     curve = encode_named_curve_parameters(CURVES[kind].name)
     parameters = session.create_domain_parameters(KeyType.EC, {Attribute.EC_PARAMS: curve}, local=True)
     parameters.generate_keypair(**terms)
+
+
+def _generate_secret(session: Session, key_id: bytes, label: str) -> None:
+    """Make the secret beside a key, from which others are derived; not all tokens have such."""
+    from pkcs11 import Attribute, KeyType, MechanismFlag
+    from pkcs11.exceptions import FunctionNotSupported, MechanismInvalid
+
+    secret = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True, Attribute.PRIVATE: True}
+    terms: dict[str, Any] = {"id": key_id, "label": label, "store": True, "template": secret}
+    try:
+        session.generate_key(KeyType.GENERIC_SECRET, 256, capabilities=MechanismFlag.SIGN, **terms)
+    except (FunctionNotSupported, MechanismInvalid):
+        _log.warning("the token makes no secrets for HMAC; the CA passphrase protects other keys", key=label)
 
 
 def _destroy(session: Session, key_id: bytes) -> None:

@@ -13,6 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hri.ca.device_id import device_urn
 from hri.ca.profile_terms import NO_MORE, MoreTerms
+from hri.ca.shards import PLACEHOLDER as SHARD
+from hri.ca.shards import Shards
 from hri.compressed import Template
 from hri.errors import ConfigurationError, PolicyRefusal
 
@@ -106,6 +108,7 @@ class Profile:
     sans: tuple[SanTemplate, ...] = ()
     crl_url: str | None = None
     warnings: tuple[str, ...] = ()
+    shards: Shards | None = None
     template: Template | None = None
     more: MoreTerms = NO_MORE
 
@@ -138,6 +141,7 @@ class Profile:
         sans: Iterable[SanTemplate] = (),
         crl_url: str | None = None,
         more: MoreTerms = NO_MORE,
+        crl_shards: int = 1,
     ) -> Profile:
         """Return the profile with everything that can be checked before a device is known checked.
 
@@ -158,12 +162,21 @@ class Profile:
         templates = tuple(sans)
         for template in templates:
             warnings += _check_san(template)
-        if crl_url is not None and not _URI.fullmatch(crl_url):
+        if crl_url is not None and not _URI.fullmatch(crl_url.replace(SHARD, "0")):
             raise _bad("certificate_authority.crl_url", "is not a URL")
+        shards = Shards.checked(crl_url, crl_shards)
         more.check()
         if "attestation_key" in extended and len(extended) > 1:
             raise _bad("certificate.extended_key_usage", "attestation_key stands alone")
-        return cls(name, validity, usage, extended, attributes, templates, crl_url, warnings, more=more)
+        return cls(
+            name, validity, usage, extended, attributes, templates, crl_url, warnings, shards, more=more
+        )
+
+    def distribution_point(self, serial_number: int) -> str | None:
+        """Return the URL of the revocation list for a certificate of this serial number, None for none."""
+        if self.shards is None:
+            return self.crl_url
+        return self.shards.url_of(self.shards.number_of(serial_number))
 
     def subject_name(self, device_id: str) -> x509.Name:
         """Return the subject: the profile's attributes, serialNumber where it has one, CN = device id."""

@@ -23,6 +23,8 @@ SignerPublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 SecretName = Literal["ca", "root", "pkcs11"]
 Secrets = Callable[[SecretName], bytes]
 """Gives the passphrase of the CA's or the root's key files, or the PIN of a token; asked only when needed."""
+Derive = Callable[[str], bytes]
+"""Gives 32 bytes for a purpose, always the same ones, from a secret that stays in a token."""
 
 
 class KeyKind(StrEnum):

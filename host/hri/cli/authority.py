@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.entry import Act
 from hri.ca import crl
 from hri.ca.authority import Authority
 from hri.ca.ceremony import CeremonyPlan, hold_ceremony
@@ -21,8 +22,8 @@ from hri.cli.signers import KeyTypeOption, ModuleOption, Places, SignerKind, Sig
 from hri.cli.state import State, state_of
 from hri.context import utc_now
 from hri.errors import ConfigurationError
-from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
+from hri.publication import publish_crls, publish_new_shards
 from hri.serial_numbers import serial_text
 
 _LONGEST = 1 << 20
@@ -63,8 +64,9 @@ def init(
     )
     hold_ceremony(state.home.path, plan, root_keys=root_keys, keys=keys, root_out=root_out, now=utc_now())
     with state.context(unlocked=True) as opened:
-        publish_crl(opened, state.home.crl_path().parent)
         made = opened.authority
+        opened.record(Act("ca-init", details=_made(made, root_out)))
+        publish_crls(opened, state.home.crl_path().parent)
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {
@@ -134,6 +136,7 @@ def issue(
         issued = issue_by_hand(
             opened, request, profile=profile, device_id=device_id, evidence=proof, unattested=unattested
         )
+        publish_new_shards(opened, state.home.crl_path().parent)
     if state.output.as_json:
         pem = issued.pem.decode("ascii")
         state.output.json(
@@ -147,6 +150,16 @@ def issue(
         state.output.raw(issued.pem.decode("ascii"))
 
 
+def _made(authority: Authority, root_out: Path | None) -> dict[str, str]:
+    return {
+        "root": authority.root.subject.rfc4514_string(),
+        "root_sha256": authority.root.fingerprint(hashes.SHA256()).hex(),
+        "issuing": authority.issuing.subject.rfc4514_string(),
+        "issuing_sha256": authority.issuing.fingerprint(hashes.SHA256()).hex(),
+        "root_key": "in the home" if root_out is None else "elsewhere",
+    }
+
+
 def _current_crl(state: State) -> x509.CertificateRevocationList:
     with state.home.context(unlocked=False) as opened:
         (*_, (name, authority)) = opened.publishing()
@@ -157,7 +170,8 @@ def _current_crl(state: State) -> x509.CertificateRevocationList:
     # It is only a copy of what the registry says, and is made again.
     state.output.note("the published revocation list is missing, damaged or out of date and is made anew")
     with state.context(unlocked=True) as opened:
-        return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
+        publish_crls(opened, state.home.crl_path().parent)
+        return x509.load_der_x509_crl(crl.newest_full(authority, opened.registry, name).der)
 
 
 def _read(path: Path, what: str) -> bytes:

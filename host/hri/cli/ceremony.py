@@ -10,6 +10,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from hri.audit.entry import Act
 from hri.ca.ceremony import CeremonyPlan, hold_ceremony
 from hri.ca.ceremony_record import CeremonyRecord, check_record, spoken
 from hri.ca.files import read_input, write_atomically
@@ -23,7 +24,7 @@ from hri.cli.signers import ModuleOption, Places, SignerKind, SignerOption, Toke
 from hri.cli.state import State, state_of
 from hri.context import utc_now
 from hri.errors import ConfigurationError, PolicyRefusal
-from hri.lifecycle import publish_crl
+from hri.publication import publish_crls
 
 app = typer.Typer()
 
@@ -86,9 +87,11 @@ def ceremony(
         # The record stays, and says so; the home must not be used.
         raise refusal
     with state.context(unlocked=True) as opened:
-        publish_crl(opened, state.home.crl_path().parent)
-    root = Hierarchy.read(state.home.path).root.certificate
-    fingerprint = root.fingerprint(hashes.SHA256()).hex()
+        root = opened.authority.root
+        fingerprint = root.fingerprint(hashes.SHA256()).hex()
+        told = {"script_sha256": read.sha256, "root_sha256": fingerprint, "rehearsal": confirmed}
+        opened.record(Act("ca-ceremony", details=told))
+        publish_crls(opened, state.home.crl_path().parent)
     state.output.result(
         {"record": str(record), "root_fingerprint": fingerprint}, f"the signed record is in {record}"
     )

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.entry import Act
 from hri.ca import new_issuing
 from hri.ca.ca_certificate import CaTerms
 from hri.ca.files import read_input, write_atomically
@@ -25,7 +26,7 @@ from hri.cli.signers import ModuleOption, Places, SignerKind, SignerOption, Toke
 from hri.cli.state import State, state_of
 from hri.context import utc_now
 from hri.errors import ConfigurationError
-from hri.lifecycle import publish_crl
+from hri.publication import publish_crls
 
 app = typer.Typer()
 
@@ -203,7 +204,10 @@ def install(
 ) -> None:
     """Take the certificate for the request of an issuing CA, which issues from then on."""
     state = state_of(context)
-    _tell(state, new_issuing.install(state.home.path, name, read_certificates(cert)[0]))
+    installed = new_issuing.install(state.home.path, name, read_certificates(cert)[0])
+    with state.context(unlocked=False) as opened:
+        opened.record(_issuing_act(installed))
+    _tell(state, installed)
 
 
 @app.command("rekey-root")
@@ -222,6 +226,10 @@ def rekey_root(
     keys = Places(state, state.home.config(), module, token).signers(root_signer, "root")
     root = rekey(state.home.path, kind=key_type, keys=keys, old_signer=old, root_out=root_out, now=utc_now())
     fingerprint = root.certificate.fingerprint(hashes.SHA256()).hex()
+    with state.context(unlocked=False) as opened:
+        opened.record(
+            Act("ca-root", details={"generation": root.generation, "root_sha256": bytes.fromhex(fingerprint)})
+        )
     state.output.result(
         {"generation": root.generation, "root_fingerprint": fingerprint},
         f"root of generation {root.generation}, SHA-256 {fingerprint}",
@@ -236,9 +244,22 @@ def _make(state: State, wanted: Wanted, root_key: Path | None, places: Places, s
         state.home.path, wanted, keys=keys, root_signer=root_signer, now=utc_now()
     )
     with state.context(unlocked=True) as opened:
+        opened.record(_issuing_act(made))
         # Its list is there before its first certificate is.
-        publish_crl(opened, state.home.crl_path().parent)
+        publish_crls(opened, state.home.crl_path().parent)
     _tell(state, made)
+
+
+def _issuing_act(ca: IssuingCa) -> Act:
+    certificate = ca.certificate
+    details = {
+        "name": ca.name,
+        "generation": ca.generation,
+        "issuing": certificate.subject.rfc4514_string(),
+        "issuing_sha256": certificate.fingerprint(hashes.SHA256()),
+        "root": ca.root.generation,
+    }
+    return Act("ca-issuing", details=details)
 
 
 def _root_signer(state: State, root_key: Path | None) -> Signer:

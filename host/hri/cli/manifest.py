@@ -73,7 +73,7 @@ def import_(
             validity=validity,
             own_thumbprint=thumbprint(own) if own is not None else None,
         )
-    words = [f"{done.recorded} chips endorsed, {done.known} were already"]
+    words = [f"chips endorsed: {done.recorded}, and {done.known} that were already"]
     if done.without_key:
         words.append(f"  {len(done.without_key)} without an attestation key are left out")
     state.output.result(
@@ -93,7 +93,7 @@ def export(
     state = state_of(context)
     with state.context(unlocked=True) as opened:
         signer = ManifestSigner.open(
-            state.home.path, state.home.passphrases.get("ca"), station=opened.station, now=opened.now()
+            state.home.path, opened.passphrase_beside("manifest"), station=opened.station, now=opened.now()
         )
         manifest = export_manifest(opened, signer, device_id or ())
     if str(out) == "-":

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 
 @pytest.fixture
@@ -69,8 +70,51 @@ def test_a_renewed_ca_issues_and_the_old_ones_certificates_stay_trusted(
     lists = {path.name: x509.load_der_x509_crl(path.read_bytes()) for path in (made / "crl").glob("*.crl")}
     assert set(lists) == {"issuing.crl", "issuing.2.crl"}
     assert lists["issuing.crl"].get_revoked_certificate_by_serial_number(old.serial_number) is not None
+    assert lists["issuing.2.crl"].get_revoked_certificate_by_serial_number(old.serial_number) is None
     shown = hri("--json", "ca", "export", "--crl").json["pem"]
     assert x509.load_pem_x509_crl(shown.encode()) == lists["issuing.2.crl"]
+
+
+@pytest.mark.usefixtures("made")
+def test_the_answers_of_every_generation_are_made_ahead(hri, tmp_path: Path) -> None:
+    certificates = [_issue(hri, tmp_path, "dev-1")]
+    assert hri("ca", "renew-issuing", "issuing").status == 0
+    certificates.append(_issue(hri, tmp_path, "dev-2"))
+    assert hri("revoke", "dev-1", "--reason", "keyCompromise").status == 0
+
+    ran = hri("--json", "ocsp", "produce", str(tmp_path / "answers"))
+
+    assert (ran.status, ran.json["written"]) == (0, 2)
+    assert hri("--json", "ocsp", "produce", str(tmp_path / "answers")).json["kept"] == 2
+    said = {}
+    for path in (tmp_path / "answers").rglob("*"):
+        if path.is_file():
+            answer = ocsp.load_der_ocsp_response(path.read_bytes())
+            (signer,) = answer.certificates
+            said[answer.serial_number] = (answer.certificate_status.name, _key_of_issuer(signer))
+    dead, alive = certificates
+    assert said[dead.serial_number] == ("REVOKED", _key_of_issuer(dead))
+    assert said[alive.serial_number] == ("GOOD", _key_of_issuer(alive))
+
+
+def _key_of_issuer(certificate: x509.Certificate) -> bytes | None:
+    found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    return found.value.key_identifier
+
+
+@pytest.mark.usefixtures("made")
+def test_what_is_done_to_the_hierarchy_is_in_the_audit_log(hri) -> None:
+    assert hri("ca", "new-issuing", "factory-a").status == 0
+    assert hri("ca", "rekey-root").status == 0
+
+    entries = hri("--json", "audit", "list").json["entries"]
+    acts = [(entry["act"], entry["details"].get("name")) for entry in entries]
+    assert [act for act in acts if act[0].startswith("ca-")] == [
+        ("ca-init", None),
+        ("ca-issuing", "factory-a"),
+        ("ca-root", None),
+    ]
+    assert hri("audit", "verify").status == 0
 
 
 def test_an_offline_root_signs_what_is_carried_to_it(hri, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
     Device,
+    KeyOfAnotherDevice,
     Registry,
     RevokedEntry,
     revocation_reason,
@@ -268,8 +269,20 @@ def test_a_changed_state_stops_the_recording(registry: Registry, record: Record,
     assert _states(registry) == {5: "revoked", 6: "issued"}
 
 
-def test_list_numbers_rise_and_never_repeat(registry: Registry) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        numbers = list(pool.map(lambda _: registry.next_crl_number(), range(20), timeout=60))
+def test_of_devices_that_are_given_one_key_at_once_one_keeps_it(registry: Registry, now: datetime) -> None:
+    names = [f"rival-{number}" for number in range(8)]
+    registry.upsert_devices([Device(name, "none", None, "provisioning", None, now) for name in names])
 
-    assert sorted(numbers) == list(range(1, 21))
+    def issue(number: int) -> bool:
+        name, end = names[number], now + timedelta(days=1)
+        record = CertificateRecord(100 + number, name, b"der", "cd" * 32, "issued", now, now, end)
+        try:
+            registry.record_certificates([record], expected=registry.issuance_state([name]))
+        except KeyOfAnotherDevice:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(issue, range(8), timeout=60))
+
+    assert kept.count(True) == 1
