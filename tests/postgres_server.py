@@ -30,7 +30,9 @@ def find(program: str) -> Path | None:
 class PostgresServer:
     """A cluster from `initdb` to its end; `url` makes an empty database in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """Take whether commits wait for the disk, which tests need not do."""
+        self._settings = [] if durable else ["-c", "fsync=off"]
         self._folder = Path(tempfile.mkdtemp(prefix="hri-postgres-"))
         self._names = (f"hri_{number}" for number in itertools.count(1))
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,7 +52,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [
                     str(find("postgres")), "-D", str(data), "-k", str(self._folder),
-                    "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200",
+                    "-c", "listen_addresses=", "-c", "max_connections=200", *self._settings,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -12,7 +12,9 @@ import bench_commands
 import bench_decisions
 import bench_firmware
 import bench_host
+import bench_issue
 import bench_rig
+import bench_scale
 import bench_standing
 import structlog
 
@@ -23,7 +25,9 @@ _PARTS = {
     "decisions": bench_decisions.measure,
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
+    "issue": bench_issue.measure,
     "rig": bench_rig.measure,
+    "scale": bench_scale.measure,
     "standing": bench_standing.measure,
 }
 

@@ -6,15 +6,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench_entry import Entry, share_of_rate
-from cbor2 import CBORTag, dumps
+from cbor2 import CBORTag, dumps, loads
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store
 from hri.acts import begin_logs
@@ -31,7 +32,7 @@ from hri.verify.revocation import RevocationPolicy
 
 _CN = x509.NameOID.COMMON_NAME
 _SHA256 = ec.ECDSA(hashes.SHA256())
-_GROUP = 64
+GROUP = 64
 _GROUPS = 24
 _ROUNDS = 7
 _AUTHENTICATIONS = 1500
@@ -82,18 +83,41 @@ def _fixed_extensions(authority: Authority, profile: Profile) -> list[x509.Exten
     return [e for e in x509.load_der_x509_certificate(sample).extensions if e.oid not in own]
 
 
-def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
-    authority = authority_in(scratch, now)
-    profile: Profile = load(None).profile()
-    count = _GROUP * _GROUPS
-    csrs = [_csr(f"device-{number}")[1] for number in range(count)]
+@dataclass(frozen=True)
+class Requests:
+    """Requests (DER) of as many devices, each with a key of its own, and the profile that they are for."""
+
+    names: tuple[str, ...]
+    csrs: tuple[bytes, ...]
+    profile: Profile
+
+    @classmethod
+    def made(cls, count: int) -> "Requests":
+        """Make the keys and the requests."""
+        names = tuple(f"device-{number}" for number in range(count))
+        return cls(names, tuple(_csr(name)[1] for name in names), load(None).profile())
+
+    def batches(self) -> list[list[IssueRequest]]:
+        """Return them as they are given to the issuer."""
+        asked = [
+            IssueRequest(der, name, self.profile, unattested="bench")
+            for name, der in zip(self.names, self.csrs, strict=True)
+        ]
+        return [asked[start : start + GROUP] for start in range(0, len(asked), GROUP)]
+
+
+def log_keys() -> LogKeys:
+    """Make the keys of the two logs."""
+    return LogKeys(*(NoteSigner(f"bench/{log}", Ed25519PrivateKey.generate()) for log in ("log", "audit")))
+
+
+def bare_issues(authority: Authority, requests: Requests, now: datetime.datetime) -> Callable[[], None]:
+    """Return what issues for the requests with nothing but cryptography's calls, and no rule."""
     signing_key = ec.generate_private_key(ec.SECP256R1())
-    fixed = _fixed_extensions(authority, profile)
-    keys = LogKeys(*(NoteSigner(f"bench/{log}", Ed25519PrivateKey.generate()) for log in ("log", "audit")))
-    recorder = Recorder("bench", keys)
+    fixed = _fixed_extensions(authority, requests.profile)
 
     def bare() -> None:
-        for der in csrs:
+        for der in requests.csrs:
             csr = x509.load_der_x509_csr(der)
             if not csr.is_signature_valid:
                 raise ValueError("the bench made a bad CSR")
@@ -111,17 +135,23 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
                 public_key=key,
                 serial_number=x509.random_serial_number(),
                 not_valid_before=now.replace(tzinfo=None),
-                not_valid_after=(now + profile.validity).replace(tzinfo=None),
+                not_valid_after=(now + requests.profile.validity).replace(tzinfo=None),
                 extensions=[*fixed, *(x509.Extension(value.oid, how, value) for how, value in own)],
             ).sign(signing_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
+    return bare
+
+
+def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
+    authority = authority_in(scratch, now)
+    count = GROUP * _GROUPS
+    requests = Requests.made(count)
+    keys = log_keys()
+    recorder = Recorder("bench", keys)
+
     def ours() -> None:
         issuer = Issuer(authority, registries.pop(), require_attestation=False, recorder=recorder)
-        for start in range(0, count, _GROUP):
-            batch = [
-                IssueRequest(der, f"device-{start + place}", profile, unattested="bench")
-                for place, der in enumerate(csrs[start : start + _GROUP])
-            ]
+        for batch in requests.batches():
             for outcome in issuer.issue_many(batch, now):
                 if isinstance(outcome, Exception):
                     raise outcome
@@ -133,12 +163,12 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
         for registry in registries:
             registry.upsert_devices(
                 [
-                    Device(f"device-{place}", "atecc608b", f"{place:018x}", "provisioning", 0, now)
-                    for place in range(count)
+                    Device(name, "atecc608b", f"{place:018x}", "provisioning", 0, now)
+                    for place, name in enumerate(requests.names)
                 ]
             )
             begin_logs(registry, keys)
-        limit, rate = best_rates(count, bare, ours)
+        limit, rate = best_rates(count, bare_issues(authority, requests, now), ours)
     return share_of_rate(rate, limit, "certificates a second, durable, 64 to a commit", 0.75)
 
 
@@ -154,14 +184,16 @@ def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
     root = authority.root.public_bytes(Encoding.DER)
     crl = authority.crl([], number=1, now=now, next_update=now + datetime.timedelta(days=7))
     trust = TrustStore.from_der([root], intermediates=[issuing], crls=[crl])
-    answers = [_answer(key, device_id) for _ in range(_AUTHENTICATIONS)]
+    challenges = [secrets.token_bytes(32) for _ in range(_AUTHENTICATIONS)]
+    answers = [answer_to(key, _VERIFIER, device_id, challenge) for challenge in challenges]
+    signed = [_opened(answer) for answer in answers]
     at = now + datetime.timedelta(minutes=1)
     store = Store([authority.root])
     protected = dumps({1: -7})
 
     def bare() -> None:
         verifier = PolicyBuilder().store(store).time(at.replace(tzinfo=None)).build_client_verifier()
-        for _, payload, signature in answers:
+        for payload, signature in signed:
             certificate = x509.load_der_x509_certificate(leaf)
             verifier.verify(certificate, [x509.load_der_x509_certificate(issuing)])
             public_key = certificate.public_key()
@@ -170,7 +202,7 @@ def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
             public_key.verify(signature, message, _SHA256)
 
     def ours() -> None:
-        for (answer, _, _), challenge in zip(answers, challenges, strict=True):
+        for answer, challenge in zip(answers, challenges, strict=True):
             decision = authenticate(
                 answer, leaf, [issuing], trust, device_id=device_id, verifier=_VERIFIER, challenge=challenge,
                 challenge_verdict="ok", at=at, revocation=RevocationPolicy.FAIL_OPEN,
@@ -178,18 +210,24 @@ def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
             if not decision.trusted:
                 raise ValueError(f"the bench was refused: {decision.reasons}")
 
-    challenges = [payload[-32:] for _, payload, _ in answers]
     limit, rate = best_rates(_AUTHENTICATIONS, bare, ours)
     return share_of_rate(rate, limit, "authentications a second", 0.8)
 
 
-def _answer(key: ec.EllipticCurvePrivateKey, device_id: str) -> tuple[bytes, bytes, bytes]:
-    payload = dumps(["hri/1 authenticate", _VERIFIER, device_id, secrets.token_bytes(32)])
+def answer_to(key: ec.EllipticCurvePrivateKey, verifier: str, device_id: str, challenge: bytes) -> bytes:
+    """Return a device's answer to a challenge (COSE_Sign1)."""
+    payload = dumps(["hri/1 authenticate", verifier, device_id, challenge])
     protected = dumps({1: -7})
     der = key.sign(dumps(["Signature1", protected, b"", payload]), _SHA256)
     r, s = decode_dss_signature(der)
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    return dumps(CBORTag(18, [protected, {}, payload, raw])), payload, der
+    return dumps(CBORTag(18, [protected, {}, payload, raw]))
+
+
+def _opened(answer: bytes) -> tuple[bytes, bytes]:
+    """Return payload and signature (DER) of an answer, so that the bare side need not decode it."""
+    _, _, payload, raw = loads(answer).value
+    return payload, encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
 def measure() -> dict[str, Entry]:
