@@ -27,6 +27,13 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PROFILE = Profile.checked("default", validity=timedelta(days=365))
 
 
+def _csr() -> bytes:
+    """Return a request with a key of its own: no key is certified for two devices."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    key = ec.generate_private_key(ec.SECP256R1())
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
 class Station:
     """A home with an authority, its registry and its logs."""
 
@@ -38,10 +45,6 @@ class Station:
         self.keys: LogKeys = open_log_keys(
             home, b"c", self.authority.root, lambda keys: begin_logs(self.registry, keys)
         )
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = x509.CertificateSigningRequestBuilder()
-        subject = builder.subject_name(x509.Name([]))
-        self._csr = subject.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def issue(self, begin: int, end: int) -> list[bytes]:
         """Issue for devices of these numbers; returns DER."""
@@ -57,7 +60,7 @@ class Station:
             self.registry.upsert_devices(
                 [Device(name, "atecc608b", None, "provisioning", 0, NOW) for name in names]
             )
-            requests = [IssueRequest(self._csr, name, PROFILE) for name in names]
+            requests = [IssueRequest(_csr(), name, PROFILE) for name in names]
             for outcome in issuer.issue_many(requests, NOW):
                 assert not isinstance(outcome, Exception)
                 released.append(outcome.der)

@@ -64,14 +64,15 @@ with Registry.open(home / "hri.db") as registry:
         while not over.is_set():
             registry.sequence(keys.certificates)
     else:
-        key = ec.derive_private_key(7, ec.SECP256R1())
-        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-        csr = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        def csr(name):
+            key = ec.derive_private_key(int.from_bytes(name.encode(), "big"), ec.SECP256R1())
+            builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+            return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
         profile = Profile.checked("default", validity=timedelta(days=365))
         recorder = Recorder("child@test", keys if unlocked == "unlocked" else None)
         issuer = Issuer(authority, registry, require_attestation=False, recorder=recorder)
         for start in range(0, len(names), int(group)):
-            batch = [IssueRequest(csr, name, profile) for name in names[start : start + int(group)]]
+            batch = [IssueRequest(csr(name), name, profile) for name in names[start : start + int(group)]]
             for request, outcome in zip(batch, issuer.issue_many(batch, now)):
                 if isinstance(outcome, HriError):
                     raise outcome
