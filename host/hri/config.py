@@ -19,6 +19,7 @@ from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
+from hri.server_config import ServerConfig
 
 _LARGEST = 1 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -187,6 +188,7 @@ class Config(_Section):
     certificate_authority: CertificateAuthorityConfig = CertificateAuthorityConfig()
     provisioning: ProvisioningConfig = ProvisioningConfig()
     security: SecurityConfig = SecurityConfig()
+    server: ServerConfig = ServerConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from hri.cli import authority, boards, chain, check, chip, devices, manifest, rig
+from hri.cli import authority, boards, chain, check, chip, devices, manifest, rig, serve
 from hri.cli.logs import configure_logs
 from hri.cli.output import Output
 from hri.cli.state import make_state
@@ -79,6 +79,7 @@ app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(boards.app, name="board")
 app.add_typer(rig.app, name="rig")
+app.add_typer(serve.app, name="serve")
 if find_spec("hri.cli.demo"):
     app.command("demo")(import_module("hri.cli.demo").demo)
 

@@ -22,9 +22,9 @@ def test_help_names_only_commands_that_exist(hri):
     ran = hri("--help")
 
     assert ran.status == 0
-    for command in ("provision", "authenticate", "attest", "verify", "revoke", "chip", "rig", "ca"):
+    for command in ("provision", "authenticate", "attest", "verify", "revoke", "chip", "rig", "ca", "serve"):
         assert command in ran.out
-    for later in ("serve ", "audit", " log "):
+    for later in ("audit", " log "):
         assert later not in ran.out
 
 

@@ -1,0 +1,58 @@
+"""What every route works with, and how it gets at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from hri.context import Context
+from hri.server.callers import Caller, Callers
+from hri.server.current_crl import CurrentCrl
+from hri.server.metrics import Metrics
+from hri.server.peer import Peer, peer_of
+from hri.server.readiness import Readiness
+
+CALLER_KEY = "hri.caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One opened home, as it is served. `crl_folder` is where revocation lists are published."""
+
+    context: Context
+    callers: Callers
+    crl_folder: Path
+    current_crl: CurrentCrl
+    readiness: Readiness
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @classmethod
+    def of(cls, context: Context, callers: Callers, crl_folder: Path) -> Service:
+        """Return the service of an opened home."""
+        return cls(context, callers, crl_folder, CurrentCrl(context, crl_folder), Readiness(context))
+
+
+def _service(request: Request) -> Service:
+    found = request.app.state.service
+    if not isinstance(found, Service):
+        raise TypeError("the application was made without a service")
+    return found
+
+
+def _caller(request: Request) -> Caller:
+    found = request.scope.get(CALLER_KEY)
+    if not isinstance(found, Caller):
+        raise TypeError("a route that needs a caller is not public")
+    return found
+
+
+def _peer(request: Request) -> Peer | None:
+    return peer_of(request.scope)
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+CallerOf = Annotated[Caller, Depends(_caller)]
+PeerOf = Annotated[Peer | None, Depends(_peer)]
