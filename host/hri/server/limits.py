@@ -55,6 +55,7 @@ class Bounded:
             await self._app(scope, receive, send)
             return
         try:
+            self._check_head(scope)
             async with asyncio.timeout(self._limits.receive_timeout):
                 body = await self._body(scope, receive)
         except TimeoutError:
@@ -66,6 +67,12 @@ class Bounded:
             return
         if body is not None:
             await self._answer(scope, body, receive, send)
+
+    def _check_head(self, scope: Scope) -> None:
+        """Raise HttpProblem `head-too-large`: h11 counts a head only while it is incomplete."""
+        fields = sum(len(name) + len(value) for name, value in scope["headers"])
+        if fields + len(scope["raw_path"]) + len(scope["query_string"]) > self._limits.header_bytes:
+            raise HttpProblem("head-too-large", "the head of the request is too long", "send less")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body, None where the client has gone; raises HttpProblem `too-large`."""

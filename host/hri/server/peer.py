@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 SCOPE_KEY = "hri.peer"
+_GOODBYE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,26 @@ class _PeerProtocol(H11Protocol):
         elif self._deadline is None:
             # A head came in part, after an answer: from here on it is late, however it drips.
             self._expect_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._part()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing():
+            self._part()
+
+    def _part(self) -> None:
+        # asyncio waits half a minute for the other side's goodbye in TLS, and the end of the server with it.
+        self.loop.call_later(_GOODBYE_S, self._parted)
+
+    def _parted(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self._part()
+        else:
+            self.transport.abort()
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self.limit, self._late)

@@ -38,6 +38,7 @@ _STATUS = {
     "wrong-media-type": 415,
     "bad-request": 422,
     "too-many-requests": 429,
+    "head-too-large": 431,
     "not-implemented": 501,
     # The server itself is not ready: trying again may help.
     "internal": 500,
