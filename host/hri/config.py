@@ -148,13 +148,17 @@ class CertificateAuthorityConfig(_Section):
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)
     organisation: str = "Hardware Rooted Identity"
+    label: str | None = None
+    trust: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
 
     @model_validator(mode="after")
-    def _available(self) -> CertificateAuthorityConfig:
-        if self.type == "external":
-            raise ValueError(
-                "type external is not supported in this version; use internal, which `hri ca init` makes"
-            )
+    def _complete(self) -> CertificateAuthorityConfig:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("client_certificate and client_key belong together")
+        if self.type == "external" and self.url is None:
+            raise ValueError("type external needs certificate_authority.url, of an EST server")
         return self
 
 
@@ -275,8 +279,9 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
 
 def _without_effect(config: Config) -> list[str]:
     warnings = []
-    for key in ("url", "api_key"):
-        if getattr(config.certificate_authority, key) is not None:
+    for key in ("url", "api_key", "label", "trust", "client_certificate"):
+        internal = config.certificate_authority.type == "internal"
+        if internal and getattr(config.certificate_authority, key) is not None:
             warnings.append(f"certificate_authority.{key}: has no effect, the internal authority needs none")
     security, days = config.security, config.certificate.validity_days
     if security.enforce_key_rotation and days > security.key_rotation_days:

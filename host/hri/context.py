@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
+from hri.ca.external_issuer import Enroller, ExternalIssuer
 from hri.ca.issuance import Issuer
 from hri.ca.operator import OperatorKey
 from hri.ca.profiles import Profile as CertificateProfile
@@ -38,7 +39,8 @@ class Context:
     """One authority with its registry and rules.
 
     `operator` is None where the passphrase was not given; what needs it then raises ConfigurationError.
-    `station` names this machine in records. `now` gives aware UTC times, `monotonic` seconds.
+    `enroller` has certificates issued where the authority is somebody else's. `station` names this machine in
+    records. `now` gives aware UTC times, `monotonic` seconds.
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Context:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    enroller: Enroller | None = None
 
     @property
     def verifier(self) -> str:
@@ -88,6 +91,13 @@ class Context:
 
     def issuer(self) -> Issuer:
         """Return what issues; raises ConfigurationError where the issuing key is not open."""
+        if self.enroller is not None:
+            return ExternalIssuer(
+                self.authority,
+                self.registry,
+                self.enroller,
+                require_attestation=self.config.security.require_attestation,
+            )
         return Issuer(
             self.authority, self.registry, require_attestation=self.config.security.require_attestation
         )

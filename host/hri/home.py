@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
@@ -22,6 +22,9 @@ from hri.config import Config, load
 from hri.context import Context
 from hri.errors import ConfigurationError
 from hri.registry import Registry, registry_location
+
+if TYPE_CHECKING:
+    from hri.ca.external_est import EstClient
 
 PassphraseName = Literal["ca", "root"]
 Ask = Callable[[PassphraseName], bytes | None]
@@ -168,10 +171,35 @@ class Home:
         operator = None
         if unlocked:
             passphrase = self.passphrases.get("ca")
-            authority = Authority.open(self.path, passphrase)
+            if config.certificate_authority.type == "internal":
+                authority = Authority.open(self.path, passphrase)
             operator = OperatorKey.open(self.path, passphrase)
-        with self.registry() as registry:
-            yield Context(config, registry, authority, operator, station=socket.gethostname())
+        with self.registry() as registry, self.external() as enroller:
+            yield Context(
+                config, registry, authority, operator, station=socket.gethostname(), enroller=enroller
+            )
+
+    @contextmanager
+    def external(self) -> Iterator[EstClient | None]:
+        """Open the way to the external authority, None where the authority is our own.
+
+        Raises ConfigurationError.
+        """
+        config = self.config()
+        if config.certificate_authority.type == "internal":
+            yield None
+            return
+        try:
+            from hri.external_authority import est_client
+        except ImportError as error:
+            raise ConfigurationError(
+                "no-est-client", f"a part is not installed ({error.name})", "pip install 'hri[server]'"
+            ) from error
+        client = est_client(config, self.path, self._environ)
+        try:
+            yield client
+        finally:
+            client.close()
 
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""

@@ -112,7 +112,12 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
 
 
 def publish_crl(context: Context, folder: Path) -> bytes:
-    """Sign and publish the present revocation list; returns it as DER."""
+    """Sign and publish the present revocation list; returns it as DER, empty where it is somebody else's.
+
+    An external authority lists what was revoked there; here the registry alone says what no longer counts.
+    """
+    if context.enroller is not None:
+        return b""
     lifetime = timedelta(days=context.config.certificate_authority.crl_days)
     return crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
 

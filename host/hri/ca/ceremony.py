@@ -101,6 +101,26 @@ def hold_ceremony(
     return CeremonyResult(folder, root_path)
 
 
+def adopt_authority(home: Path, root_pem: bytes, issuing_pem: bytes, ca_passphrase: bytes) -> Path:
+    """Make `home`/ca of somebody else's certificates and a new operator key; returns the folder.
+
+    Raises ConfigurationError (an authority is there already, an empty passphrase) and StorageError.
+    """
+    folder = home / "ca"
+    if folder.exists():
+        raise _already_there(folder)
+    operator_key = ec.generate_private_key(ec.SECP256R1())
+    operator_public = operator_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    files = {
+        "root.pem": (root_pem, 0o644),
+        "issuing.pem": (issuing_pem, 0o644),
+        "operator.pem": (operator_public, 0o644),
+        "operator.key": (encrypted_pem(operator_key, ca_passphrase, "operator"), 0o600),
+    }
+    _place(folder, files)
+    return folder
+
+
 def _place(folder: Path, files: dict[str, tuple[bytes, int]]) -> None:
     with disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)

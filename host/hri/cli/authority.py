@@ -43,6 +43,9 @@ def init(
         raise ConfigurationError(
             "ca-exists", f"there is an authority in {state.home.path} already", "use it, or another --home"
         )
+    if config.certificate_authority.type == "external":
+        _tell_made(state, _adopted(state))
+        return
     root_passphrase, ca_passphrase = _new_passphrase(state, "root"), _new_passphrase(state, "ca")
     made = Authority.create(
         state.home.path,
@@ -55,6 +58,20 @@ def init(
     )
     with state.home.registry() as registry:
         publish_crl(Context(config, registry, made, None, station=""), state.home.crl_path().parent)
+    _tell_made(state, made)
+
+
+def _adopted(state: State) -> Authority:
+    with state.home.external() as client:
+        if client is None:
+            raise TypeError("the authority is not external")
+        # With the client: where its parts are not installed, that has been said already.
+        from hri.external_authority import adopt
+
+        return adopt(state.home.path, client, _new_passphrase(state, "ca"))
+
+
+def _tell_made(state: State, made: Authority) -> None:
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hri.ca import crl
 from hri.context import Context
+from hri.errors import ConfigurationError
 from hri.lifecycle import publish_crl
 
 FRESH = timedelta(seconds=5)
@@ -40,6 +41,12 @@ class CurrentCrl:
                 der = publish_crl(self._context, self._folder)
             else:
                 der = found.public_bytes(Encoding.DER)
+            if not der:
+                raise ConfigurationError(
+                    "not-found",
+                    "the revocation list is the external authority's",
+                    "fetch it from the address that the certificates name",
+                )
             self._known = now, der
             return der
 

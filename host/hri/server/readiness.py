@@ -41,6 +41,9 @@ class Readiness:
             return self._key[1]
 
     def _sign(self) -> None:
+        if self._context.enroller is not None:
+            # The key is elsewhere, and whoever wants a certificate will hear of it.
+            return
         now = self._context.now()
         # The least that the authority signs: an empty list that is over when it begins, and goes nowhere.
         self._context.authority.crl((), number=0, now=now, next_update=now)
