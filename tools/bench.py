@@ -12,6 +12,7 @@ import bench_commands
 import bench_firmware
 import bench_host
 import bench_rig
+import bench_server
 import structlog
 
 _PARTS = {
@@ -21,6 +22,7 @@ _PARTS = {
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
     "rig": bench_rig.measure,
+    "server": bench_server.measure,
 }
 
 

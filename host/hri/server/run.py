@@ -143,17 +143,23 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _listening(address: Address) -> Iterator[socket.socket]:
-    try:
-        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        raise ConfigurationError(
-            "cannot-listen",
-            f"cannot listen on {address.host}:{address.port}: {what}",
-            "choose another --listen",
-        ) from error
-    with listener:
+    with contextlib.ExitStack() as opened:
+        try:
+            family, _, _, _, where = socket.getaddrinfo(
+                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            # The protocol is named because asyncio sends small answers at once (TCP_NODELAY) only if it is.
+            listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            what = (error.strerror or str(error)).lower()
+            raise ConfigurationError(
+                "cannot-listen",
+                f"cannot listen on {address.host}:{address.port}: {what}",
+                "choose another --listen",
+            ) from error
         yield listener
 
 
