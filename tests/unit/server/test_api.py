@@ -265,3 +265,28 @@ def test_a_fault_of_ours_tells_a_client_nothing(client, context, monkeypatch):
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "42" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "1600-01-01", "-5", "1e30", "NaN", 1e18]
+)
+def test_a_time_at_the_edge_of_time_is_a_decision_or_a_refusal(client, device, context, at):
+    record = context.registry.live_certificate(device)
+
+    answer = client.post(
+        "/v1/verify-certificate", headers=OPERATOR, json={"certificate": b64(record.der), "at": at}
+    )
+
+    assert answer.status_code in (200, 422)
+    assert answer.status_code == 422 or not answer.json()["trusted"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 60_000, b'{"a":' * 10_000, b"\xff\xfe", b"", b"null", b'{"device_id": "\\ud800"}']
+)
+def test_json_that_is_hostile_is_refused(client, body):
+    headers = {**OPERATOR, "Content-Type": "application/json"}
+
+    answer = client.post("/v1/challenges", headers=headers, content=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-request")
