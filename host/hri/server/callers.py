@@ -78,6 +78,9 @@ class Callers:
 
     def _by_certificate(self, context: Context, der: bytes) -> Caller:
         certificate = x509.load_der_x509_certificate(der)
+        # TLS looked at the dates once; a connection, and a session that is resumed, may outlive them.
+        if not certificate.not_valid_before_utc <= context.now() <= certificate.not_valid_after_utc:
+            raise _unauthenticated("the client certificate is not valid at this time")
         spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         named = self._by_key.get(hashlib.sha256(spki).hexdigest())
         if named is not None:

@@ -49,6 +49,8 @@ class Bounded:
     def __init__(self, app: ASGIApp, limits: LimitsConfig) -> None:
         self._app = app
         self._limits = limits
+        # The event loop itself keeps only weak references to tasks.
+        self._late: set[asyncio.Future[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,17 +94,28 @@ class Bounded:
                 return bytes(body)
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        if len(self._late) >= self._limits.connections:
+            # Something is stuck for good; more of the same would only fill the memory.
+            stuck = HttpProblem("overloaded", "too many requests are stuck", "ask again later")
+            await _refuse(stuck, scope, receive, send)
+            return
         answer = _Answer(body, receive, send, self._limits.answer_timeout)
         work = asyncio.ensure_future(self._app(scope, answer.receive, answer.send))
         await asyncio.wait({work}, timeout=self._limits.answer_timeout)
         if work.done():
             await work
             return
-        _KEPT.add(work)
-        work.add_done_callback(_forget)
+        self._late.add(work)
+        work.add_done_callback(self._forget)
         if answer.give_up():
             late = HttpProblem("overloaded", "the answer took too long", "ask again: nothing is done twice")
             await problem(late)(scope, receive, send)
+
+    def _forget(self, work: asyncio.Future[Any]) -> None:
+        self._late.discard(work)
+        if not work.cancelled():
+            # Errors were turned into answers already; what is left is nobody's.
+            work.exception()
 
 
 class _Answer:
@@ -136,17 +149,6 @@ class _Answer:
             return False
         self._closed = True
         return True
-
-
-# The event loop itself keeps only weak references to tasks.
-_KEPT: set[asyncio.Future[Any]] = set()
-
-
-def _forget(work: asyncio.Future[Any]) -> None:
-    _KEPT.discard(work)
-    if not work.cancelled():
-        # Errors were turned into answers already; what is left is nobody's.
-        work.exception()
 
 
 def _too_large(most: int) -> HttpProblem:

@@ -1,14 +1,19 @@
 """EST by programs that no one here wrote: curl asks, openssl makes the requests and reads the answers."""
 
 import base64
+import contextlib
+import http.client
 import shutil
+import ssl
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from system.server.conftest import shown
 from system.server.processes import ServedHome, serving
 from unit.provision.soft_board import SoftBoard
-from unit.server.serving import TOKENS
+from unit.server.serving import TOKENS, basic, der, make_csr
 
 _DEADLINE_S = 30
 _EST = "/.well-known/est"
@@ -142,3 +147,23 @@ def test_a_device_with_a_chip_shows_its_certificate_to_curl_as_well(server, boar
     # It gets as far as its request, which is none.
     curl(tmp_path, server, "simplereenroll", "--cert", str(certificate), "--key", str(key),
          "--header", "Content-Type: application/pkcs10", "--data-binary", "@r.b64", expect=400)  # fmt: skip
+
+
+@pytest.mark.parametrize(("mine", "status"), [(True, 200), (False, 403)], ids=["this-channel", "another"])
+def test_a_request_that_is_bound_to_its_channel_is_checked_against_it(lenient, mine, status):
+    where = urlsplit(lenient.url)
+    tls = ssl.create_default_context(cafile=str(lenient.served.path / "server-ca.pem"))
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    connection = http.client.HTTPSConnection(where.hostname, where.port, timeout=_DEADLINE_S, context=tls)
+    with contextlib.closing(connection):
+        connection.connect()
+        unique = connection.sock.get_channel_binding("tls-unique") if mine else bytes(12)
+        key = ec.generate_private_key(ec.SECP256R1())
+        password = der(0x13, base64.b64encode(unique))
+        csr = make_csr(key, f"bound-{status}", ("1.2.840.113549.1.9.7", password))
+        headers = basic("registration-authority") | {"Content-Type": "application/pkcs10"}
+        connection.request("POST", f"{_EST}/simpleenroll", base64.b64encode(csr), headers)
+
+        answer = connection.getresponse()
+
+        assert answer.status == status, answer.read()

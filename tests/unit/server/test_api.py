@@ -290,3 +290,15 @@ def test_json_that_is_hostile_is_refused(client, body):
     answer = client.post("/v1/challenges", headers=headers, content=body)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "bad-request")
+
+
+def test_no_changed_octet_of_a_certificate_is_a_fault_or_trusted(client, device, context):
+    good = context.registry.live_certificate(device).der
+
+    for at in range(0, len(good), 7):
+        der = bytearray(good)
+        der[at] ^= 0x81
+        body = {"certificate": b64(bytes(der))}
+        answer = client.post("/v1/verify-certificate", headers=OPERATOR, json=body)
+        assert answer.status_code == 200, (at, answer.text)
+        assert not answer.json()["trusted"], at

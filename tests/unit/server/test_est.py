@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import itertools
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -310,6 +311,16 @@ def test_a_revoked_certificate_is_nobodys(client, context, device, reason):
     answer = client.post("/v1/challenges", json={"device_id": device, "purpose": "state"})
 
     assert "revoked" in refused(answer, "unauthenticated", status=401)
+
+
+def test_a_connection_that_outlives_its_certificate_is_nobodys(context, device, tmp_path):
+    record = context.registry.live_certificate(device)
+    late = dataclasses.replace(context, now=lambda: record.not_after + timedelta(seconds=1))
+    client = AppClient(late, tmp_path / "crl", Peer(record.der, "TLSv1.3", None))
+
+    answer = client.post("/v1/challenges", json={"device_id": device, "purpose": "state"})
+
+    assert "not valid" in refused(answer, "unauthenticated", status=401)
 
 
 def test_a_revoked_device_enrolls_no_more(client, context, board, device):
