@@ -17,6 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 SCOPE_KEY = "hri.peer"
 _GOODBYE_S = 1.0
+_HEAD_BYTES = 16_384
+_WRITTEN = {b"www-authenticate": b"WWW-Authenticate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,26 @@ def protocol_with(head_timeout: float) -> type[H11Protocol]:
     return PeerProtocol
 
 
+class _Connection(h11.Connection):
+    """Answers a request of HTTP/1.0 as such, with header names as they were written then.
+
+    libest's client speaks 1.0, takes no other answer, and tells upper from lower case.
+    """
+
+    def send(self, event: Any) -> Any:
+        if not isinstance(event, h11.Response) or self.their_http_version != b"1.0":
+            return super().send(event)
+        headers = [(_WRITTEN.get(name, name.title()), value) for name, value in event.headers]
+        data = super().send(h11.Response(status_code=event.status_code, headers=headers, reason=event.reason))
+        return data.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if data else data
+
+
 class _PeerProtocol(H11Protocol):
     limit: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = _Connection(h11.SERVER, self.config.h11_max_incomplete_event_size or _HEAD_BYTES)
         self._peer: Peer | None = None
         self._inner: Any = self.app
         self.app = self._with_peer
