@@ -65,7 +65,7 @@ def measure() -> dict[str, Entry]:
         "server_commits": Entry(
             round(commits),
             "commits/s",
-            "none: bare SQLite on this disk, which the changes below wait for",
+            "none: bare SQLite on this disk, to tell the disk from the program",
             True,
         ),
         "server_readiness": _share(ready, empty, "one look at the database"),
