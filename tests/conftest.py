@@ -1,4 +1,8 @@
-"""Options of the whole test suite."""
+"""Options of the whole test suite.
+
+pytest-embedded is turned off in it (pyproject.toml): its fixtures run in every test, which a suite of
+thousands that needs none of them would pay for. What it is to do for others is tested in runs of their own.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +12,20 @@ import structlog
 from atecc_coverage import Coverage
 from postgres_server import PostgresServer, find
 
+pytest_plugins = ("pytester",)
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("hri", "hardware in the loop")
-    group.addoption("--port", help="run tests/hil on the real board at this serial port, not on virtual ones")
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    group = parser.getgroup("hri")
+    if not pluginmanager.hasplugin("pytest_embedded"):
+        group.addoption("--port", metavar="PORT", dest="hri_port", help="the same as --hri-port")
+    group.addoption("--lock-chip", metavar="SERIAL", dest="hri_lock_chip", help="the same as --hri-lock-chip")
     group.addoption(
-        "--lock-chip",
-        metavar="SERIAL",
-        help="allow tests/hil to configure and lock the chip with this serial number, for good",
+        "--log-issues",
+        metavar="N",
+        type=int,
+        default=300,
+        help="how many certificates are issued while tests/system/test_log_faults.py kills who issues",
     )
     group.addoption(
         "--atecc-coverage",

@@ -9,20 +9,24 @@ from pathlib import Path
 import bench_boards
 import bench_bus
 import bench_commands
+import bench_decisions
 import bench_firmware
 import bench_host
 import bench_rig
 import bench_server
+import bench_standing
 import structlog
 
 _PARTS = {
     "boards": bench_boards.measure,
     "bus": bench_bus.measure,
     "commands": bench_commands.measure,
+    "decisions": bench_decisions.measure,
     "firmware": bench_firmware.measure,
     "host": bench_host.measure,
     "rig": bench_rig.measure,
     "server": bench_server.measure,
+    "standing": bench_standing.measure,
 }
 
 

@@ -13,14 +13,18 @@ from cbor2 import CBORTag, dumps
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store
+from hri.acts import begin_logs
+from hri.audit.recorder import LogKeys, Recorder
 from hri.ca.authority import Authority
 from hri.ca.issuance import Issuer, IssueRequest
 from hri.ca.profiles import Profile
 from hri.config import load
 from hri.registry import Device, Registry
+from hri.signed_note import NoteSigner
 from hri.verify.authentication import authenticate
 from hri.verify.path import TrustStore
 from hri.verify.revocation import RevocationPolicy
@@ -34,7 +38,7 @@ _AUTHENTICATIONS = 1500
 _VERIFIER = "bench"
 
 
-def _best_rates(count: int, *works: Callable[[], None]) -> list[float]:
+def best_rates(count: int, *works: Callable[[], None]) -> list[float]:
     """Return each work's rate, `count` things a run, in its fastest of some interleaved runs.
 
     Interleaved, and the fastest: whatever else the machine does then disturbs both sides alike, or neither.
@@ -50,7 +54,8 @@ def _best_rates(count: int, *works: Callable[[], None]) -> list[float]:
     return [count / seconds for seconds in best]
 
 
-def _authority(home: Path, now: datetime.datetime) -> Authority:
+def authority_in(home: Path, now: datetime.datetime) -> Authority:
+    """Make an authority below a folder and return it open."""
     Authority.create(
         home, root_passphrase=b"bench root passphrase", ca_passphrase=b"bench passphrase", now=now
     )
@@ -78,12 +83,14 @@ def _fixed_extensions(authority: Authority, profile: Profile) -> list[x509.Exten
 
 
 def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
-    authority = _authority(scratch, now)
+    authority = authority_in(scratch, now)
     profile: Profile = load(None).profile()
     count = _GROUP * _GROUPS
     csrs = [_csr(f"device-{number}")[1] for number in range(count)]
     signing_key = ec.generate_private_key(ec.SECP256R1())
     fixed = _fixed_extensions(authority, profile)
+    keys = LogKeys(*(NoteSigner(f"bench/{log}", Ed25519PrivateKey.generate()) for log in ("log", "audit")))
+    recorder = Recorder("bench", keys)
 
     def bare() -> None:
         for der in csrs:
@@ -109,7 +116,7 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
             ).sign(signing_key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def ours() -> None:
-        issuer = Issuer(authority, registries.pop(), require_attestation=False)
+        issuer = Issuer(authority, registries.pop(), require_attestation=False, recorder=recorder)
         for start in range(0, count, _GROUP):
             batch = [
                 IssueRequest(der, f"device-{start + place}", profile, unattested="bench")
@@ -130,12 +137,13 @@ def _issuing(scratch: Path, now: datetime.datetime) -> Entry:
                     for place in range(count)
                 ]
             )
-        limit, rate = _best_rates(count, bare, ours)
+            begin_logs(registry, keys)
+        limit, rate = best_rates(count, bare, ours)
     return share_of_rate(rate, limit, "certificates a second, durable, 64 to a commit", 0.75)
 
 
 def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
-    authority = _authority(scratch, now)
+    authority = authority_in(scratch, now)
     profile: Profile = load(None).profile()
     device_id = "device-001"
     key, _ = _csr(device_id)
@@ -171,7 +179,7 @@ def _authenticating(scratch: Path, now: datetime.datetime) -> Entry:
                 raise ValueError(f"the bench was refused: {decision.reasons}")
 
     challenges = [payload[-32:] for _, payload, _ in answers]
-    limit, rate = _best_rates(_AUTHENTICATIONS, bare, ours)
+    limit, rate = best_rates(_AUTHENTICATIONS, bare, ours)
     return share_of_rate(rate, limit, "authentications a second", 0.8)
 
 

@@ -22,7 +22,14 @@ def load(folder: Path) -> TrustStore:
 def is_it(
     trust: TrustStore, device_id: str, ask: Callable[[bytes, str], tuple[bytes, bytes]], verifier: str
 ) -> Decision:
-    """Send a fresh challenge by your own transport: `ask` returns the answer and the certificate (DER)."""
+    """Send a fresh challenge by your own transport: `ask` returns the answer and the certificate (DER).
+
+    Over a serial port, for a first try:
+
+        with hri.link.SerialLink.open("/dev/ttyACM0") as link:
+            said = hri.elements.board.BoardElement(link).answer(challenge, verifier)
+        return said.answer, said.certificate
+    """
     challenge = secrets.token_bytes(32)
     answer, certificate = ask(challenge, verifier)
     return authenticate(

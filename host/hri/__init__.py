@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 if TYPE_CHECKING:
     from hri.identity import (
         CertificateAuthority,
@@ -29,18 +27,6 @@ __all__ = [
     "SecureElementManager",
     "SecureElementType",
 ]
-
-if not structlog.is_configured():
-    # As a library: what is logged goes to the application's own `logging`, never to standard output.
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_logger_name,
-            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
 
 
 def __getattr__(name: str) -> Any:

@@ -11,14 +11,16 @@ from datetime import timedelta
 
 from cryptography import x509
 
+from hri.acts import outcome
 from hri.ca.csr import CheckedCsr, check_csr
 from hri.ca.csr_attributes import carried_evidence
 from hri.ca.device_id import check_device_id
 from hri.ca.issuance import IssuedCertificate, IssueRequest
+from hri.ca.profiles import Profile
 from hri.context import Context
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.evidence import Birth, recorded_birth, refusal, submitted_state
-from hri.registry import CertificateRecord, Device
+from hri.registry import CertificateRecord, Device, require_not_barred
 from hri.serial_numbers import serial_text
 
 _NOT_REQUIRED = "security.require_attestation is off"
@@ -53,15 +55,28 @@ def issue_for(context: Context, request: NetworkRequest) -> IssuedCertificate:
     name = _named(request.device_id, checked)
     profile = context.config.profile(request.profile)
     device = context.registry.device(name)
-    if device is not None and device.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked", f"device {name} is revoked", "a revoked device gets no certificate again"
-        )
+    if device is not None:
+        require_not_barred(name, device.status)
     csr = x509.load_der_x509_csr(request.csr_der)
     evidence = request.evidence if request.evidence is not None else carried_evidence(csr)
     answered = _answered_before(context, name, checked, evidence, request.replaces)
     if answered is not None:
         return answered
+    with outcome(context, "issue-on-request", name, {"profile": request.profile}) as told:
+        issued = _issue(context, request, name, device, checked, profile, evidence)
+        told.details["certificate"] = serial_text(issued.serial_number)
+    return issued
+
+
+def _issue(
+    context: Context,
+    request: NetworkRequest,
+    name: str,
+    device: Device | None,
+    checked: CheckedCsr,
+    profile: Profile,
+    evidence: bytes | None,
+) -> IssuedCertificate:
     unattested = request.unattested
     proofs: tuple[int, ...] = ()
     slot = None
@@ -86,8 +101,6 @@ def issue_for(context: Context, request: NetworkRequest) -> IssuedCertificate:
     )
     if request.replaces is None:
         context.registry.activate(issued.serial_number, context.now())
-    detail = {"certificate": serial_text(issued.serial_number), "unattested": unattested}
-    context.registry.log_event("issue", name, detail, now=context.now())
     return issued
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from hri.acts import record_refusal
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
+from hri.confirmation import confirm
 from hri.context import Context
 from hri.elements.board import BoardElement, IdentityAnswer
 from hri.errors import ConfigurationError
 from hri.evidence import NO_CSR, obtain_state, recorded_birth
 from hri.link.errors import DeviceRefused
-from hri.registry import CertificateRecord, Device
+from hri.registry import CertificateRecord, Device, barred
 from hri.standing import standing_reasons
 from hri.verify.authentication import authenticate as decide
 from hri.verify.decision import Decision, Reason, ReasonCode
@@ -24,8 +26,14 @@ def authenticate(board: BoardElement, context: Context, *, device_id: str | None
     """Challenge the board and decide on its answer; the challenge is spent, whatever the outcome.
 
     `device_id` is who the board has to be; without one it is whoever it says it is, and has to prove that.
-    Answer and verdict are kept. Raises DeviceError and StorageError.
+    Answer and verdict are kept, a refusal is in the audit log. Raises DeviceError and StorageError.
     """
+    decision = _challenge(board, context, device_id)
+    record_refusal(context, "authenticate", decision)
+    return decision
+
+
+def _challenge(board: BoardElement, context: Context, device_id: str | None) -> Decision:
     claimed = device_id or board.hello().device_id
     if claimed is None:
         return _refused(None, ReasonCode.EVIDENCE_MISSING, "the board holds no certificate")
@@ -42,13 +50,22 @@ def authenticate(board: BoardElement, context: Context, *, device_id: str | None
         if refused.code != "not-found":
             raise
         return _refused(claimed, ReasonCode.EVIDENCE_MISSING, "the board holds no certificate")
-    return decide_on_answer(context, answer, challenge, device_id=claimed)
+    return _decided(context, answer, challenge, claimed)
 
 
 def decide_on_answer(
     context: Context, answer: IdentityAnswer, challenge: bytes, *, device_id: str
 ) -> Decision:
-    """Do what `check_answer` does, and keep answer and verdict of a device that is on record."""
+    """Do what `check_answer` does, and keep answer and verdict of a device that is on record.
+
+    A refusal is in the audit log. Raises StorageError.
+    """
+    decision = _decided(context, answer, challenge, device_id)
+    record_refusal(context, "authenticate", decision)
+    return decision
+
+
+def _decided(context: Context, answer: IdentityAnswer, challenge: bytes, device_id: str) -> Decision:
     decision = check_answer(context, answer, challenge, device_id=device_id)
     _record(context, decision, answer, challenge, device_id)
     return decision
@@ -82,16 +99,23 @@ def check_answer(context: Context, answer: IdentityAnswer, challenge: bytes, *, 
 def attest(board: BoardElement, context: Context) -> Decision:
     """Have the chip prove key, configuration and locks as they are now, against the record of the birth.
 
-    No request is meant, so the evidence is bound to the SHA-256 of the empty string in its place. Raises
-    DeviceError and StorageError.
+    No request is meant, so the evidence is bound to the SHA-256 of the empty string in its place. A refusal
+    is in the audit log. Raises DeviceError and StorageError.
     """
+    decision = _prove(board, context)
+    record_refusal(context, "attest", decision)
+    return decision
+
+
+def _prove(board: BoardElement, context: Context) -> Decision:
     info = board.chip_info()
     serial = info.serial_number.hex()
     device = context.registry.device_by_element(serial)
     if device is None:
         return _refused(None, ReasonCode.EVIDENCE_MISSING, f"chip {serial} is not in this registry")
-    if device.status == "revoked":
-        return _refused(device.device_id, ReasonCode.REVOKED, f"the device {device.device_id} is revoked")
+    ended = barred(device.device_id, device.status)
+    if ended is not None:
+        return _refused(device.device_id, ReasonCode.REVOKED, ended.message)
     slot = _slot_in_use(context, device)
     birth = recorded_birth(context, serial, slot, board.public_key(slot))
     if birth is None:
@@ -142,6 +166,7 @@ def _record(
     )
     if decision.trusted:
         context.registry.record_authentication(device_id, now=context.now())
+        confirm(context, answer.certificate)
 
 
 def _refused(device_id: str | None, code: ReasonCode, detail: str) -> Decision:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hri.ca.files import read_input
 from hri.ca.profiles import Profile, SanTemplate
+from hri.ca.shards import MOST as MOST_SHARDS
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
 from hri.server_config import ServerConfig
@@ -130,6 +131,7 @@ class CertificateConfig(_Section):
     subject_alt_names: list[SubjectAltName] = Field(default=[])
     subject: dict[str, str] = Field(default={})
     template: str | None = None
+    renewal_days: int = Field(default=30, ge=1, le=3650)
 
     @model_validator(mode="after")
     def _template_decides(self) -> CertificateConfig:
@@ -147,6 +149,9 @@ class CertificateAuthorityConfig(_Section):
     api_key: Deferred | None = None
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)
+    crl_overlap_hours: int = Field(default=48, ge=1, le=8760)
+    crl_shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    ocsp_hours: int = Field(default=24, ge=1, le=8760)
     organisation: str = "Hardware Rooted Identity"
     label: str | None = None
     trust: str | None = None
@@ -194,6 +199,7 @@ class Config(_Section):
     security: SecurityConfig = SecurityConfig()
     server: ServerConfig = ServerConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
+    owner: str | None = Field(default=None, min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
 
     def profile(self, name: str = "default") -> Profile:
@@ -223,6 +229,7 @@ class Config(_Section):
             subject=tuple(self.certificate.subject.items()),
             sans=tuple(SanTemplate(san.type, san.value) for san in self.certificate.subject_alt_names),
             crl_url=self.certificate_authority.crl_url,
+            crl_shards=self.certificate_authority.crl_shards,
         )
 
     def _profile_to_template(self, name: str, template_name: str) -> Profile:

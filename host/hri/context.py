@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.entry import Act
+from hri.audit.recorder import NOBODY, Recorder
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
 from hri.ca.external_issuer import Enroller, ExternalIssuer
@@ -22,7 +25,7 @@ from hri.elements.atecc.profile import Profile as ChipProfile
 from hri.elements.atecc.profile import load_profile
 from hri.elements.board import Authorise, RetryPolicy
 from hri.errors import ConfigurationError, PolicyRefusal
-from hri.registry import Registry
+from hri.registry import Recorded, Registry, require_not_barred
 from hri.verify.attestation import AttestationPolicy
 from hri.verify.endorsement import STATION_FIRST_SEEN, VENDOR_MANIFEST, EndorsementClaim
 
@@ -40,7 +43,8 @@ class Context:
 
     `operator` is None where the passphrase was not given; what needs it then raises ConfigurationError.
     `enroller` has certificates issued where the authority is somebody else's. `station` names this machine in
-    records. `now` gives aware UTC times, `monotonic` seconds.
+    records, `recorder` who acts, with the logs' keys where they are open. `now` gives aware UTC times,
+    `monotonic` seconds.
     """
 
     config: Config
@@ -51,6 +55,7 @@ class Context:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    recorder: Recorder = NOBODY
     enroller: Enroller | None = None
 
     @property
@@ -97,10 +102,22 @@ class Context:
                 self.registry,
                 self.enroller,
                 require_attestation=self.config.security.require_attestation,
+                recorder=self.recorder,
             )
         return Issuer(
-            self.authority, self.registry, require_attestation=self.config.security.require_attestation
+            self.authority,
+            self.registry,
+            require_attestation=self.config.security.require_attestation,
+            recorder=self.recorder,
         )
+
+    def recorded(self, *acts: Act) -> Recorded:
+        """Return acts of this context's actor, for a change that takes them along."""
+        return Recorded(self.recorder, acts)
+
+    def record(self, *acts: Act) -> None:
+        """Put acts into the audit log; durable once this returns. Raises StorageError."""
+        self.registry.record_acts(self.recorded(*acts), self.now())
 
     def attestation_policy(self) -> AttestationPolicy:
         """Return what evidence has to show, as the configuration says."""
@@ -125,9 +142,16 @@ class Context:
     def authorise(self) -> Authorise:
         """Return the operator's signature for changes to provisioned chips."""
         operator, verifier = self.opened_operator(), self.verifier
-        return lambda device_id, nonce, op, args: operator.sign_authorisation(
-            verifier, device_id, nonce, op, args
-        )
+
+        def authorise(device_id: str, nonce: bytes, op: str, args: Mapping[str, Any]) -> bytes:
+            device = self.registry.device(device_id)
+            if device is not None and device.status == "transferred":
+                require_not_barred(device_id, device.status)
+            # Before it is signed: a signature that exists can be used.
+            self.record(Act("authorise", device_id, details={"op": op}))
+            return operator.sign_authorisation(verifier, device_id, nonce, op, args)
+
+        return authorise
 
     def retry_policy(self) -> RetryPolicy:
         """Return how often passing device errors are retried, from the YAML's `provisioning`."""

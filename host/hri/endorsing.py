@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 
+from hri.audit.entry import Act
 from hri.ca.manifest_signer import ManifestSigner
 from hri.context import Context
 from hri.errors import PolicyRefusal
@@ -79,10 +80,13 @@ def import_manifest(
         raise ManifestError(
             "no-attestation-key", f"no chip of the manifest has a key in slot {slot}, which attests"
         )
-    recorded = context.registry.record_endorsements(new)
-    context.registry.log_event(
-        "manifest-import", None, {"manifest_sha256": digest, "recorded": recorded, "chips": len(new)}, now=now
-    )
+    told = {
+        "manifest_sha256": digest,
+        "signers": sorted({str(one.detail["signer"]) for one in new}),
+        "chips": [one.element_serial for one in new],
+    }
+    act = Act("manifest-import", details=told)
+    recorded = context.registry.record_endorsements(new, recorded=context.recorded(act))
     return Imported(recorded, len(new) - recorded, tuple(without))
 
 
@@ -135,7 +139,13 @@ def export_manifest(context: Context, signer: ManifestSigner, device_ids: Collec
             "personalise one with `hri provision`; what others endorsed is for them to vouch for",
         )
     elements = [_element(context, one) for one in endorsed]
-    return sign_manifest(elements, signer.certificate, signer.key)
+    manifest = sign_manifest(elements, signer.certificate, signer.key)
+    told = {
+        "manifest_sha256": sha256(manifest).hexdigest(),
+        "chips": [one.element_serial for one in elements],
+    }
+    context.record(Act("manifest-export", details=told))
+    return manifest
 
 
 def _element(context: Context, endorsed: Endorsement) -> ManifestElement:

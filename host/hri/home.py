@@ -6,17 +6,22 @@ HOME/config.yaml, HOME/ca/, HOME/hri.db (or HRI_DATABASE_URL), HOME/crl/.
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
+from hri.acts import begin_logs, begin_with_new_keys, record_configuration
+from hri.audit.recorder import Recorder
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.config import Config, load
 from hri.context import Context
@@ -50,7 +55,8 @@ class Passphrases:
         self._files = dict(files or {})
         self._keyring = keyring
         self._ask = ask
-        self._prompted: set[PassphraseName] = set()
+        # What was typed is remembered: one command may need it for several keys.
+        self._typed: dict[PassphraseName, bytes] = {}
 
     def get(self, name: PassphraseName) -> bytes:
         """Return a passphrase. Raises ConfigurationError where there is none, or an empty one."""
@@ -67,13 +73,20 @@ class Passphrases:
 
     def prompted(self, name: PassphraseName) -> bool:
         """Return whether the last passphrase of this name came from a prompt, where one mistypes."""
-        return name in self._prompted
+        return name in self._typed
 
     def _find(self, name: PassphraseName) -> bytes | None:
         variable = f"HRI_{name.upper()}_PASSPHRASE"
-        if variable in self._environ:
-            return self._environ[variable].encode()
         path = self._files.get(name)
+        if variable in self._environ:
+            words = self._environ[variable].encode()
+            if path is not None and _first_line(path) != words:
+                raise ConfigurationError(
+                    "two-passphrases",
+                    f"{variable} and the file {path} hold two different passphrases",
+                    f"unset {variable}, or leave the file out",
+                )
+            return words
         if path is None and f"{variable}_FILE" in self._environ:
             path = Path(self._environ[f"{variable}_FILE"])
         if path is not None:
@@ -81,9 +94,11 @@ class Passphrases:
         stored = self._keyring(name) if self._keyring else None
         if stored is not None:
             return stored.encode()
+        if name in self._typed:
+            return self._typed[name]
         answer = self._ask(name) if self._ask else None
         if answer is not None:
-            self._prompted.add(name)
+            self._typed[name] = answer
         return answer
 
 
@@ -160,24 +175,40 @@ class Home:
         return Registry.open(registry_location(self.path, self._environ))
 
     @contextmanager
-    def context(self, *, unlocked: bool) -> Iterator[Context]:
+    def context(self, *, unlocked: bool, logs_anew: bool = False) -> Iterator[Context]:
         """Open everything for a use case; with `unlocked` the keys too, for which the passphrase is needed.
+
+        `logs_anew` signs both logs as they are, whatever signed them before; somebody has to ask for that.
 
         Raises ConfigurationError (no authority, wrong passphrase) and StorageError.
         """
         config = self.config()
         # The certificates first: a passphrase is not asked for where there is nothing to open with it.
         authority = Authority.open_public(self.path)
-        operator = None
+        operator, passphrase = None, b""
         if unlocked:
             passphrase = self.passphrases.get("ca")
             if config.certificate_authority.type == "internal":
                 authority = Authority.open(self.path, passphrase)
             operator = OperatorKey.open(self.path, passphrase)
         with self.registry() as registry, self.external() as enroller:
-            yield Context(
-                config, registry, authority, operator, station=socket.gethostname(), enroller=enroller
+            keys = None
+            if unlocked:
+                begin = partial(begin_with_new_keys, registry, process_actor(), anew=logs_anew)
+                keys = open_log_keys(self.path, passphrase, authority.root, begin)
+                if logs_anew:
+                    begin_logs(registry, keys)
+            context = Context(
+                config,
+                registry,
+                authority,
+                operator,
+                station=socket.gethostname(),
+                recorder=Recorder(process_actor(), keys),
+                enroller=enroller,
             )
+            record_configuration(context)
+            yield context
 
     @contextmanager
     def external(self) -> Iterator[EstClient | None]:
@@ -204,6 +235,16 @@ class Home:
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""
         return self.path / "crl" / "issuing.crl"
+
+
+def process_actor() -> str:
+    """Return who runs this process, as the audit log names them: `user@host`, by the system's own word."""
+    number = os.geteuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"{name}@{socket.gethostname()}"
 
 
 def default_home() -> Home:

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -31,32 +31,37 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from hri import lifecycle, provision
+from hri.acts import begin_with_new_keys
+from hri.audit.recorder import Recorder
 from hri.authentication import attest, purpose_of
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
 from hri.ca.device_id import check_device_id
 from hri.ca.keys import open_key
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.ca.profiles import Profile, SanTemplate
 from hri.config import Config, SecureElementConfig
 from hri.context import Context, utc_now
 from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, PolicyRefusal, StorageError
-from hri.home import default_home
+from hri.home import default_home, process_actor
 from hri.link import Deadlines, SerialLink
+from hri.log import get_logger
+from hri.publication import publish_crls
 from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
     Device,
     IssuanceState,
     Registry,
-    device_revoked,
+    require_not_barred,
 )
 from hri.steps import StepEvent, Steps
 from hri.verify.answer import verify_data_signature
 from hri.verify.decision import Decision, Reason, ReasonCode
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _UNATTESTED = "create_certificate was called with a bare public key"
 
 
@@ -279,6 +284,9 @@ class CertificateAuthority:
         # As well kept as the CA key itself, and no second passphrase to lose.
         derived = hashlib.sha256(b"hri/1 operator key of a CA from files" + secret).hexdigest().encode()
         self.operator = OperatorKey.create(self.folder, derived)
+        begin = partial(begin_with_new_keys, self.registry, process_actor())
+        keys = open_log_keys(self.folder, derived, self.authority.root, begin)
+        self.recorder = Recorder(process_actor(), keys)
 
     def context(self, *, validity_days: int | None = None, require_attestation: bool = True) -> Context:
         """Return what the use cases work with, under the YAML's configuration."""
@@ -288,7 +296,14 @@ class CertificateAuthority:
         if validity_days is not None:
             changes["certificate"] = config.certificate.model_copy(update={"validity_days": validity_days})
         config = config.model_copy(update=changes)
-        return Context(config, self.registry, self.authority, self.operator, station=socket.gethostname())
+        return Context(
+            config,
+            self.registry,
+            self.authority,
+            self.operator,
+            station=socket.gethostname(),
+            recorder=self.recorder,
+        )
 
     def create_certificate(self, csr: CertificateRequest) -> bytes:
         """Issue for a bare public key and return the certificate as PEM, recorded before it is released.
@@ -302,11 +317,12 @@ class CertificateAuthority:
         fingerprint = checked_public_key(key)[2]
         device_id, now = check_device_id(csr.device_id), utc_now()
         device = self.registry.device(device_id)
-        if device is not None and (device.element_serial or device.status == "revoked"):
-            why = "is revoked" if device.status == "revoked" else "has a secure element"
+        if device is not None:
+            require_not_barred(device_id, device.status)
+        if device is not None and device.element_serial:
             raise PolicyRefusal(
                 "unattested",
-                f"device {device_id} {why}",
+                f"device {device_id} has a secure element",
                 "use DeviceIdentityManager.provision_device with its own board",
             )
         live = self.registry.live_certificate(device_id)
@@ -324,8 +340,7 @@ class CertificateAuthority:
             _log.warning(warning)
         _log.warning("certificate for a key of unknown origin", device_id=device_id)
         expected = self.registry.issuance_state([device_id])
-        if expected[device_id].status == "revoked":
-            raise device_revoked(device_id)
+        require_not_barred(device_id, expected[device_id].status)
         return self._sign(
             csr.device_id,
             key,
@@ -365,7 +380,7 @@ class CertificateAuthority:
             unattested=_UNATTESTED,
         )
         try:
-            self.registry.record_certificates([record], expected=expected)
+            self.registry.record_certificates([record], expected=expected, recorder=self.recorder)
         except ConcurrentIssuance as error:
             # Revoked meanwhile, or given a certificate: what was decided no longer holds.
             raise StorageError(
@@ -448,7 +463,7 @@ class DeviceIdentityManager:
         context = self._context(validity_days)
         with self.se.connection(context) as board:
             issued = lifecycle.rotate(lambda: board, context, device_id)
-        lifecycle.publish_crl(context, self.ca.folder / "crl")
+        publish_crls(context, self.ca.folder / "crl", only_due=True)
         return self._identity(device_id, issued.pem)
 
     def _context(self, validity_days: int | None) -> Context:

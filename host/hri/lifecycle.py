@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from hri.ca import crl
+from hri.acts import outcome
 from hri.ca.issuance import IssuedCertificate
 from hri.context import Context
 from hri.elements.board import BoardElement, ElementInfo
@@ -18,8 +19,10 @@ from hri.enrolment import enrol
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.evidence import obtain_birth, public_key_sha256, reappraise_birth, recorded_birth, refusal
 from hri.personalisation import Identity
+from hri.policies import days_left_for_key
 from hri.provision import element_lease, inspect_element
-from hri.registry import CertificateRecord, Device, EvidenceRecord
+from hri.publication import publish_crls
+from hri.registry import CertificateRecord, Device, EvidenceRecord, require_not_barred
 from hri.serial_numbers import serial_text
 from hri.standing import standing_reasons
 from hri.steps import OnStep, StepEvent, Steps
@@ -47,12 +50,18 @@ def renew(
 ) -> IssuedCertificate:
     """Replace a device's certificate by a new one for the same key; the old one ends when the new one works.
 
+    Where key rotation is enforced the new one does not outlive its key, and a key at its end gets none.
+
     Raises PolicyRefusal, ConfigurationError (unknown device), DeviceError, StorageError.
     """
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "renew", steps):
+    context = _within_key_life(context, active)
+    with (
+        outcome(context, "renew", device_id) as told,
+        element_lease(context, info.serial_number, "renew", steps),
+    ):
         slot = active.slot if active.slot is not None else context.chip_profile.identity_slot
         identity = _identity_in(board, context, info, slot)
         pending = _pending(context, device_id)
@@ -61,7 +70,7 @@ def renew(
         else:
             # An earlier renewal was cut off after its certificate was issued: that one is completed.
             issued = enrol(board, context, identity, device_id, steps, resume=pending)
-    _log(context, "renew", device_id, issued)
+        told.details["certificate"] = serial_text(issued.serial_number)
     return issued
 
 
@@ -76,7 +85,10 @@ def rotate(
     device, active = _active(context, device_id)
     steps = _steps(context, on_step)
     board, info = _reach(connect, device, steps)
-    with element_lease(context, info.serial_number, "rotate", steps):
+    with (
+        outcome(context, "rotate", device_id) as told,
+        element_lease(context, info.serial_number, "rotate", steps),
+    ):
         pending = _pending(context, device_id)
         if pending is not None and pending.slot is not None and pending.slot != active.slot:
             # An earlier rotation was cut off after its certificate was issued: that one is completed.
@@ -93,7 +105,7 @@ def rotate(
             with steps.step("birth"):
                 identity = _new_key(board, context, info, slot, device_id)
             issued = enrol(board, context, identity, device_id, steps, replaces=active.serial_number)
-    _log(context, "rotate", device_id, issued)
+        told.details["certificate"] = serial_text(issued.serial_number)
     return issued
 
 
@@ -103,23 +115,9 @@ def revoke(context: Context, device_id: str, reason: str, crl_folder: Path) -> t
     `reason` is a name of RFC 5280 section 5.3.1. Returns the device's certificates that are on the list.
     Raises ConfigurationError (unknown device or reason, key not open) and StorageError.
     """
-    revoked = context.registry.revoke(device_id, reason, context.now())
-    context.registry.log_event(
-        "revoke", device_id, {"reason": reason, "certificates": len(revoked)}, now=context.now()
-    )
-    publish_crl(context, crl_folder)
+    revoked = context.registry.revoke(device_id, reason, context.now(), recorder=context.recorder)
+    publish_crls(context, crl_folder, only_due=True)
     return revoked
-
-
-def publish_crl(context: Context, folder: Path) -> bytes:
-    """Sign and publish the present revocation list; returns it as DER, empty where it is somebody else's.
-
-    An external authority lists what was revoked there; here the registry alone says what no longer counts.
-    """
-    if context.enroller is not None:
-        return b""
-    lifetime = timedelta(days=context.config.certificate_authority.crl_days)
-    return crl.publish(context.authority, context.registry, folder, now=context.now(), lifetime=lifetime)
 
 
 def check_evidence(context: Context, device_id: str) -> tuple[CheckedEvidence, ...]:
@@ -174,6 +172,7 @@ def device_report(context: Context, device_id: str) -> Mapping[str, Any]:
     return {
         "device_id": device.device_id,
         "status": device.status,
+        "owner": device.owner,
         "element": {"type": device.element_type, "serial_number": device.element_serial, "slot": device.slot},
         "created_at": device.created_at.isoformat(),
         "last_authenticated_at": device.last_authenticated_at.isoformat()
@@ -193,6 +192,17 @@ def device_report(context: Context, device_id: str) -> Mapping[str, Any]:
             for endorsement in context.registry.endorsements(device.element_serial or "")
         ],
     }
+
+
+def live_certificate_pem(context: Context, device_id: str) -> str:
+    """Return the certificate by which a device is known now; raises ConfigurationError where it has none."""
+    known_device(context, device_id)
+    live = context.registry.live_certificate(device_id)
+    if live is None:
+        raise ConfigurationError(
+            "no-certificate", f"the device {device_id} has no live certificate", "`hri show` has all of them"
+        )
+    return x509.load_der_x509_certificate(live.der).public_bytes(Encoding.PEM).decode("ascii")
 
 
 def known_device(context: Context, device_id: str) -> Device:
@@ -220,16 +230,32 @@ def _certificate_report(record: CertificateRecord) -> dict[str, Any]:
 
 def _active(context: Context, device_id: str) -> tuple[Device, CertificateRecord]:
     device = known_device(context, device_id)
-    if device.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked", f"device {device_id} is revoked", "a revoked device gets no certificate again"
-        )
+    require_not_barred(device_id, device.status)
     active = next((item for item in context.registry.certificates(device_id) if item.state == "active"), None)
     if active is None:
         raise PolicyRefusal(
             "not-active", f"device {device_id} has no active certificate", "complete it with `hri provision`"
         )
     return device, active
+
+
+def _within_key_life(context: Context, active: CertificateRecord) -> Context:
+    """Return the context with a validity that ends with the key's; raises PolicyRefusal at the key's end."""
+    config = context.config
+    # Certificates to a template are whole years, which no rest of a key's life is.
+    if not config.security.enforce_key_rotation or config.certificate.template is not None:
+        return context
+    days = days_left_for_key(
+        context.registry, config, active.device_id, active.public_key_sha256, context.now()
+    )
+    if days < 1:
+        raise PolicyRefusal(
+            "rotation-due",
+            f"the key of device {active.device_id} is older than security.key_rotation_days",
+            "give it a new one with `hri rotate`",
+        )
+    security = config.security.model_copy(update={"key_rotation_days": days})
+    return replace(context, config=config.model_copy(update={"security": security}))
 
 
 def _pending(context: Context, device_id: str) -> CertificateRecord | None:
@@ -278,8 +304,3 @@ def _next_slot(context: Context, active: CertificateRecord) -> int:
     if active.slot not in slots:
         return slots[0]
     return slots[(slots.index(active.slot) + 1) % len(slots)]
-
-
-def _log(context: Context, kind: str, device_id: str, issued: IssuedCertificate) -> None:
-    detail = {"certificate": serial_text(issued.serial_number)}
-    context.registry.log_event(kind, device_id, detail, now=context.now())

@@ -7,6 +7,7 @@ from datetime import timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.acts import outcome
 from hri.ca.csr import check_csr
 from hri.ca.device_id import check_device_id
 from hri.ca.issuance import IssuedCertificate, IssueRequest
@@ -53,15 +54,15 @@ def issue_by_hand(
         context.registry.upsert_device(
             Device(name, "none", None, "provisioning", None, context.now(), label="unattested")
         )
-    numbers = _on_record(context, name, csr.public_bytes, evidence) if evidence else ()
-    issued = context.issuer().issue(
-        IssueRequest(der, name, wanted, evidence=numbers, unattested=unattested),
-        context.now(),
-    )
-    # Handing it out is the confirmation here: there is no board to ask.
-    context.registry.activate(issued.serial_number, context.now())
-    detail = {"certificate": serial_text(issued.serial_number), "unattested": unattested}
-    context.registry.log_event("issue", name, detail, now=context.now())
+    with outcome(context, "issue-by-hand", name, {"profile": profile}) as told:
+        numbers = _on_record(context, name, csr.public_bytes, evidence) if evidence else ()
+        issued = context.issuer().issue(
+            IssueRequest(der, name, wanted, evidence=numbers, unattested=unattested),
+            context.now(),
+        )
+        # Handing it out is the confirmation here: there is no board to ask.
+        context.registry.activate(issued.serial_number, context.now())
+        told.details["certificate"] = serial_text(issued.serial_number)
     return issued
 
 

@@ -6,9 +6,12 @@ a run that was cut off anywhere is completed by running it again.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
+from hri.acts import irrevocable
+from hri.audit.entry import Act
 from hri.context import Context
 from hri.elements.atecc.crc import crc16
 from hri.elements.atecc.lint import Finding, lint
@@ -35,7 +38,8 @@ class LockRequired(PolicyRefusal):
         super().__init__(
             "lock-required",
             "to become a device this chip must be locked for good, and --lock was not given; nothing is done",
-            "run the same command with --lock once you agree to the plan",
+            "run the same command with --lock once you agree to the plan; --device-id names the device for "
+            "life, and without it the name is derived from its first key",
         )
         self.plan = the_plan
 
@@ -49,7 +53,7 @@ class LintRefused(PolicyRefusal):
         super().__init__(
             "lint",
             f"the configuration would spoil this chip: {where}{worst.message}",
-            "nothing was changed; `hri chip lint` shows all that is wrong",
+            "nothing was changed; `hri chip lint`, with the same --profile, shows all that is wrong",
         )
         self.findings = findings
 
@@ -219,10 +223,11 @@ class Personalisation:
                 "the chip does not hold the configuration that is to be locked",
                 "write it first with `hri chip apply`",
             )
-        locked = self._board.lock_config(info.serial_number, crc16(info.config))
-        after = self._board.chip_info()
-        if not after.config_locked or differing_bytes(locked, wanted):
-            raise _unsaved("the lock of the configuration zone")
+        with self._locking(info, "configuration zone"):
+            locked = self._board.lock_config(info.serial_number, crc16(info.config))
+            after = self._board.chip_info()
+            if not after.config_locked or differing_bytes(locked, wanted):
+                raise _unsaved("the lock of the configuration zone")
         return after
 
     def write_data(self, info: ElementInfo) -> None:
@@ -236,17 +241,23 @@ class Personalisation:
 
     def lock_data(self, info: ElementInfo) -> ElementInfo:
         """Lock the data zone for good, with the CRC of what `write_data` writes; return the chip after it."""
-        try:
-            self._board.lock_data(info.serial_number, self._profile.data_crc(self._contents))
-        except DeviceRefused as refused:
-            # The answer to an earlier attempt was lost: what matters is what the chip now holds.
-            if refused.code != "locked":
-                raise
-        after = self._board.chip_info()
-        if not after.data_locked:
-            raise _unsaved("the lock of the data zone")
-        self.refuse_foreign(after)
+        with self._locking(info, "data zone"):
+            try:
+                self._board.lock_data(info.serial_number, self._profile.data_crc(self._contents))
+            except DeviceRefused as refused:
+                # The answer to an earlier attempt was lost: what matters is what the chip now holds.
+                if refused.code != "locked":
+                    raise
+            after = self._board.chip_info()
+            if not after.data_locked:
+                raise _unsaved("the lock of the data zone")
+            self.refuse_foreign(after)
         return after
+
+    def _locking(self, info: ElementInfo, what: str) -> AbstractContextManager[None]:
+        serial = info.serial_number.hex()
+        told = {"chip": serial, "lock": what}
+        return irrevocable(self._context, "chip-lock", self._device_id or serial, told)
 
     def _endorse(self, info: ElementInfo) -> ElementInfo:
         slot, serial = self._profile.attestation_slot, info.serial_number
@@ -259,10 +270,11 @@ class Personalisation:
                 f"the attestation key of chip {serial.hex()} is not the one on record",
                 "do not use this chip: somebody made a new key in it after it was first seen",
             )
-        self._board.lock_slot(serial, slot)
-        after = self._board.chip_info()
-        if not after.slot_locked(slot):
-            raise _unsaved("the lock of the attestation slot")
+        with self._locking(info, f"slot {slot}"):
+            self._board.lock_slot(serial, slot)
+            after = self._board.chip_info()
+            if not after.slot_locked(slot):
+                raise _unsaved("the lock of the attestation slot")
         return after
 
     def _record_endorsement(self, info: ElementInfo, key: bytes) -> None:
@@ -276,7 +288,8 @@ class Personalisation:
                 seen_at=self._context.now(),
                 station=self._context.station,
                 chip_state="personalised",
-            )
+            ),
+            recorded=self._context.recorded(Act("endorse", info.serial_number.hex())),
         )
 
     def _identity(self, info: ElementInfo) -> Identity:
@@ -285,7 +298,7 @@ class Personalisation:
             return self._permanent(info)
         with self._steps.step("birth"):
             born = self._born(info)
-        with self._steps.step("lock-identity"):
+        with self._steps.step("lock-identity"), self._locking(info, f"slot {slot}"):
             self._board.lock_slot(serial, slot)
             after = self._board.chip_info()
             if not after.slot_locked(slot):

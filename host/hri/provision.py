@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hri.acts import Telling, outcome
 from hri.ca.device_id import check_device_id
 from hri.compressed import FieldKind, Sources
 from hri.compressed.conversion import subject_text
@@ -21,7 +22,7 @@ from hri.enrolment import enrol
 from hri.errors import DeviceError, PolicyRefusal
 from hri.evidence import recorded_birth
 from hri.personalisation import Identity, Personalisation, register
-from hri.registry import Device
+from hri.registry import Device, require_not_barred
 from hri.serial_numbers import serial_text
 from hri.steps import OnStep, StepEvent, Steps, StepTime
 
@@ -95,8 +96,12 @@ def provision(
     with steps.step("inspect"):
         info = inspect_element(board, hello)
     device_id = _named_by_template(context, info, device_id)
-    with element_lease(context, info.serial_number, "provision", steps):
-        return _provision(board, context, info, steps, device_id=device_id, lock=lock)
+    serial = info.serial_number.hex()
+    with (
+        outcome(context, "provision", device_id or serial, {"chip": serial}) as told,
+        element_lease(context, info.serial_number, "provision", steps),
+    ):
+        return _provision(board, context, info, steps, told, device_id=device_id, lock=lock)
 
 
 def _named_by_template(context: Context, info: ElementInfo, device_id: str | None) -> str | None:
@@ -144,6 +149,7 @@ def _provision(
     context: Context,
     info: ElementInfo,
     steps: Steps,
+    told: Telling,
     *,
     device_id: str | None,
     lock: bool,
@@ -151,12 +157,9 @@ def _provision(
     device, permanent = make_permanent(board, context, info, steps, device_id=device_id, lock=lock)
     identity = _in_use(board, context, device, permanent)
     issued = enrol(board, context, identity, device.device_id, steps)
-    context.registry.log_event(
-        "provision",
-        device.device_id,
-        {"certificate": serial_text(issued.serial_number), "steps": [step.name for step in steps.done]},
-        now=context.now(),
-    )
+    told.subject = device.device_id
+    told.details["certificate"] = serial_text(issued.serial_number)
+    told.details["steps"] = [step.name for step in steps.done]
     return ProvisionResult(
         device.device_id,
         ProvisionedElement(identity.element_type, identity.serial.hex(), identity.slot),
@@ -216,12 +219,8 @@ def _known_device(context: Context, serial: str, device_id: str | None) -> Devic
             f"device {by_id.device_id} has another chip, {by_id.element_serial}",
             "choose another --device-id: an identity cannot move to another chip",
         )
-    if known and known.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked",
-            f"device {known.device_id} is revoked, and its chip can never be another device",
-            "use another board",
-        )
+    if known:
+        require_not_barred(known.device_id, known.status)
     if known is None and not context.config.provisioning.auto_enrollment:
         raise PolicyRefusal(
             "not-registered",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from hri.audit.entry import Act
 from hri.ca.device_id import check_device_id
 from hri.context import Context
-from hri.errors import ConfigurationError, PolicyRefusal
-from hri.registry import Device
+from hri.errors import ConfigurationError
+from hri.registry import Device, require_not_barred
 
 _SERIAL = re.compile(r"[0-9a-f]{18}")
 
@@ -31,16 +32,11 @@ def register_device(context: Context, device_id: str, serial: str | None = None)
                 "give its 18 hex digits, as `hri chip info` prints them",
             )
     known = context.registry.device(device_id)
-    if known is not None and known.status == "revoked":
-        raise PolicyRefusal(
-            "device-revoked",
-            f"device {device_id} is revoked, and its name stays with it",
-            "choose another device id",
-        )
+    if known is not None:
+        require_not_barred(device_id, known.status)
     if known is not None and serial in (None, known.element_serial):
         return known
-    device = context.registry.upsert_device(
-        Device(device_id, context.config.secure_element.type, serial, "registered", None, context.now())
+    return context.registry.upsert_device(
+        Device(device_id, context.config.secure_element.type, serial, "registered", None, context.now()),
+        recorded=context.recorded(Act("register", device_id, details={"element": serial or "any"})),
     )
-    context.registry.log_event("register", device_id, {"element": serial or "any"}, now=context.now())
-    return device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hri.registry import Registry
+from hri.registry import Registry, barred
 from hri.serial_numbers import serial_text
 from hri.verify.cose import MalformedError
 from hri.verify.decision import Reason, ReasonCode
@@ -36,6 +36,5 @@ def standing_reasons(registry: Registry, certificate_der: bytes) -> tuple[Reason
             Reason(ReasonCode.REVOKED, f"certificate {serial_text(serial_number)} is {record.state}{why}"),
         )
     device = registry.device(record.device_id)
-    if device is not None and device.status == "revoked":
-        return (Reason(ReasonCode.REVOKED, f"the device {record.device_id} is revoked"),)
-    return ()
+    refusal = None if device is None else barred(record.device_id, device.status)
+    return () if refusal is None else (Reason(ReasonCode.REVOKED, refusal.message),)

@@ -9,13 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from hri.rig.atecc import open_chip
-from hri.rig.boards import Board, BoardClock, open_board
+from hri.rig.atecc import Chip
+from hri.rig.boards import Board
 from hri.rig.bus import Bus
 from hri.rig.bus_faults import FaultyTarget
+from hri.testing.device import no_home
+from hri.testing.kinds import kinds
+from hri.testing.run import Run
+from hri.testing.virtual import VirtualBoard
 
 PASSPHRASES = {"HRI_CA_PASSPHRASE": "test issuing passphrase", "HRI_ROOT_PASSPHRASE": "test root passphrase"}
 _CLI_DEADLINE_S = 240
@@ -54,42 +58,57 @@ def hri(home: Path, *arguments: str, environment: dict[str, str] | None = None) 
 
 @dataclass
 class Bench:
-    """One board with one chip, and the host's home."""
+    """One board with one chip, and the host's home; `run`, where there is one, puts its boards on record."""
 
     kind: str
     folder: Path
     home: Path
     package: dict[str, bytes]
+    run: Run | None = None
     port: str = ""
-    board: Board | None = None
-    bus: Bus | None = None
-    wires: FaultyTarget | None = None
-    chip: object = None
-    timing: str = "none"
-    cleanup: list = field(default_factory=list)
+    virtual: VirtualBoard | None = None
 
-    def power_up(
-        self, name: str = "device", variant: str = "atecc608b", *, faulty: bool = False, chip: bool = True
-    ) -> "Bench":
-        """Put the chip and the flash called `name` together and boot.
-
-        With `faulty` the chip's wires can be made to fail (`self.wires`); without `chip` the bus is empty.
-        """
-        clock = BoardClock()
-        self.chip = open_chip(variant, state=self.folder / f"{name}.chip", clock=clock, timing=self.timing)
-        self.wires = FaultyTarget(self.chip, clock, seed=1) if faulty else None
-        self.bus = Bus([self.wires or self.chip] if chip else [])
-        flash = self.folder / (f"{name}.flash" if self.kind == "rpi_pico" else f"{name}-flash")
-        self.board = open_board(self.kind, bus=self.bus, flash=flash, package=self.package, clock=clock)
-        self.board.start()
-        self.port = self.board.port
+    def power_up(self, name: str = "device", variant: str = "atecc608b", *, soldered: bool = True) -> "Bench":
+        """Put the chip and the flash called `name` together and boot; not `soldered`, the bus is empty."""
+        kind = kinds()[self.kind]
+        self.virtual = VirtualBoard(
+            kind,
+            self.package if kind.files else {},
+            home=no_home,
+            variant=variant,
+            state=self.folder / f"{name}.chip",
+            flash=self.folder / f"{name}-{self.kind}.flash",
+            soldered=soldered,
+        ).start()
+        if self.run is not None:
+            self.run.adopt(self.virtual)
+        self.port = self.virtual.port
         return self
 
     def power_down(self) -> None:
-        if self.board is not None:
-            self.board.stop()
-            self.chip.close()
-        self.board = None
+        if self.virtual is None:
+            return
+        if self.run is not None:
+            self.run.close(self.virtual)
+        else:
+            self.virtual.stop()
+        self.virtual = None
+
+    @property
+    def board(self) -> Board:
+        return self.virtual.rig
+
+    @property
+    def bus(self) -> Bus:
+        return self.virtual.bus.rig
+
+    @property
+    def wires(self) -> FaultyTarget:
+        return self.virtual.bus.wires
+
+    @property
+    def chip(self) -> Chip:
+        return self.virtual.chip.virtual
 
     def hri(self, *arguments: str, **options) -> Answer:
         return hri(self.home, *arguments, **options)
@@ -121,6 +140,6 @@ def _authority() -> Path:
     return home
 
 
-def new_bench(kind: str, folder: Path, package: dict[str, bytes]) -> Bench:
+def new_bench(kind: str, folder: Path, package: dict[str, bytes], run: Run | None = None) -> Bench:
     """Return a bench with an authority of its own; nothing is powered yet."""
-    return Bench(kind, folder, Path(shutil.copytree(_authority(), folder / "home")), package)
+    return Bench(kind, folder, Path(shutil.copytree(_authority(), folder / "home")), package, run)

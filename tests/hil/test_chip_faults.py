@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hil_bench import Answer, Bench, new_bench
 from hri.rig.bus_faults import Fault, Plan
+from hri.testing.options import REAL
+from hri.testing.run import Run
 
 pytestmark = pytest.mark.timeout(300)
 DEVICE = "device-001"
@@ -17,10 +19,10 @@ PLACES = (300, 2500, 6000, 9000)
 
 
 @pytest.fixture
-def bench(kind: str, tmp_path: Path, device_package: dict[str, bytes]) -> Iterator[Bench]:
-    if kind == "port":
+def bench(kind: str, tmp_path: Path, device_package: dict[str, bytes], hri_run: Run) -> Iterator[Bench]:
+    if kind == REAL:
         pytest.skip("the wires of a real chip cannot be made to fail on command")
-    bench = new_bench(kind, tmp_path, device_package)
+    bench = new_bench(kind, tmp_path, device_package, hri_run)
     (bench.home / "config.yaml").write_text("identity:\n  provisioning:\n    retry_delay: 0\n")
     try:
         yield bench
@@ -52,20 +54,20 @@ def assert_recovers(bench: Bench, first: Answer) -> None:
 
 
 def test_no_chip_on_the_bus(bench: Bench) -> None:
-    bench.power_up(chip=False)
+    bench.power_up(soldered=False)
     assert_told(provision(bench), "chip-absent")
     assert_told(bench.hri("--json", "chip", "info", "--port", bench.port), "chip-absent")
 
 
 def test_a_chip_that_falls_silent_in_the_middle(bench: Bench) -> None:
-    bench.power_up(faulty=True).wires.arm([Plan(Fault.NACK, at=2500, count=FOREVER)])
+    bench.power_up().wires.arm([Plan(Fault.NACK, at=2500, count=FOREVER)])
     answer = provision(bench)
     assert_told(answer, "chip-absent", "chip-busy")
     assert_recovers(bench, answer)
 
 
 def test_a_chip_whose_every_reply_is_garbled(bench: Bench) -> None:
-    bench.power_up(faulty=True).wires.arm([Plan(Fault.FLIP, at=1, count=FOREVER)])
+    bench.power_up().wires.arm([Plan(Fault.FLIP, at=1, count=FOREVER)])
     answer = provision(bench)
     assert_told(answer, "chip-fault", "chip-absent")
     assert_recovers(bench, answer)
@@ -74,9 +76,9 @@ def test_a_chip_whose_every_reply_is_garbled(bench: Bench) -> None:
 @pytest.mark.parametrize("at", PLACES)
 @pytest.mark.parametrize("fault", [Fault.FLIP, Fault.DROP, Fault.TRUNCATE, Fault.POWER_CUT])
 def test_one_fault_on_the_wire(kind: str, bench: Bench, fault: Fault, at: int) -> None:
-    if kind == "rpi_pico" and at != PLACES[(list(Fault).index(fault)) % len(PLACES)]:
+    if kind != "unix" and at != PLACES[(list(Fault).index(fault)) % len(PLACES)]:
         pytest.skip("the emulated Pico gets each fault once, the unix board gets the whole matrix")
-    bench.power_up(faulty=True).wires.arm([Plan(fault, at=at)])
+    bench.power_up().wires.arm([Plan(fault, at=at)])
     answer = provision(bench)
     assert bench.wires.hits
     assert_recovers(bench, answer)
@@ -84,9 +86,9 @@ def test_one_fault_on_the_wire(kind: str, bench: Bench, fault: Fault, at: int) -
 
 @pytest.mark.parametrize("at", PLACES)
 def test_an_answer_that_comes_late(kind: str, bench: Bench, at: int) -> None:
-    if kind == "rpi_pico" and at != PLACES[1]:
+    if kind != "unix" and at != PLACES[1]:
         pytest.skip("the emulated Pico gets each fault once, the unix board gets the whole matrix")
-    bench.power_up(faulty=True).wires.arm([Plan(Fault.DELAY, at=at, delay_us=150_000)])
+    bench.power_up().wires.arm([Plan(Fault.DELAY, at=at, delay_us=150_000)])
     answer = provision(bench)
     assert bench.wires.hits
     assert_recovers(bench, answer)

@@ -29,6 +29,7 @@ DEADLINES = {
     # Far above what it takes on an idle machine: a run that ends before its fault tests nothing.
     "rpi_pico": Deadlines(hello=2.0, recovery=12.0, request=8.0, slow_request=15.0),
 }
+DEADLINES["rpi_pico_frozen"] = DEADLINES["rpi_pico"]
 CUTS = [(step, phase) for step in STEPS for phase in ("begun", "done")]
 HARNESS = Path(__file__).with_name("provision_until.py")
 
@@ -237,9 +238,15 @@ ON_THE_PICO = {
 }
 
 
-@pytest.mark.parametrize("fault", ON_THE_PICO)
-def test_each_fault_once_on_the_emulated_pico(tmp_path: Path, device_package: dict, fault: str) -> None:
-    bench = new_bench("rpi_pico", tmp_path, device_package).power_up()
+# With the package on its flash and with the package in its image, in turn.
+PICOS = [(fault, ("rpi_pico", "rpi_pico_frozen")[place % 2]) for place, fault in enumerate(ON_THE_PICO)]
+
+
+@pytest.mark.parametrize(("fault", "pico"), PICOS)
+def test_each_fault_once_on_the_emulated_pico(
+    tmp_path: Path, device_package: dict, fault: str, pico: str
+) -> None:
+    bench = new_bench(pico, tmp_path, device_package).power_up()
     try:
         ON_THE_PICO[fault](bench)
         assert_completes(bench)

@@ -100,6 +100,14 @@ def test_another_device_is_told_apart(bench: Bench, back_end: ModuleType) -> Non
     assert ReasonCode.DEVICE_ID_MISMATCH in reasons(back_end, bench, "device-002")
 
 
+def test_a_cable_that_is_not_there_is_told_apart_from_a_device_that_is_not_trusted(bench: Bench) -> None:
+    script = str(EXAMPLES / "verify_board.py")
+    status, said = run(bench, sys.executable, script, "/dev/no-such-port", DEVICE)
+    assert status == 3
+    assert "no such port" in said
+    assert "Traceback" not in said
+
+
 def test_a_recorded_answer_does_not_pass(bench: Bench, back_end: ModuleType) -> None:
     with SerialLink.open(bench.port) as link:
         old = BoardElement(link).answer(bytes(32), "our back end")

@@ -26,12 +26,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from hri.audit.entry import Act
+from hri.audit.recorder import Recorder
 from hri.ca.authority import Authority
 from hri.ca.ceremony import root_key_name
 from hri.ca.issuance import Issuer, IssueRequest
 from hri.ca.profiles import Profile
 from hri.errors import HriError, StorageError
-from hri.registry import Device, Registry
+from hri.registry import Device, Recorded, Registry
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PROFILE = Profile.checked("default", validity=timedelta(days=365))
@@ -368,7 +370,7 @@ def test_a_read_only_folder_is_a_clear_error(open_folder: Path, existing: bool) 
             os.setuid(NOBODY)
         try:
             with Registry.open(path) as registry:
-                registry.log_event("x", None, now=NOW)
+                registry.record_acts(Recorded(Recorder("x"), (Act("x"),)), NOW)
         except HriError as error:
             if error.exit_status == 3 and error.code in ("database-readonly", "database-unreachable"):
                 os._exit(77)

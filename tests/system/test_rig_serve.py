@@ -162,7 +162,7 @@ def test_an_rp2040_board_is_provisioned_on_its_own_bus(tmp_path: Path, board: st
     run(*home, "ca", "init")
     with serving("serve", "--board", board) as said:
         done = json.loads(run(*home, "provision", "--port", said["port"], "--lock"))
-        assert done["element"]["type"].startswith("ATECC608")
+        assert done["element"]["type"].startswith("atecc608")
         assert json.loads(run(*home, "authenticate", "--port", said["port"]))["trusted"]
 
 

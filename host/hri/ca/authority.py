@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -24,9 +24,10 @@ from hri.ca.to_template import TemplateCertificate, issue_to_template
 from hri.compressed import Sources, Validity
 from hri.compressed.conversion import subject_text
 from hri.errors import ConfigurationError, PolicyRefusal
+from hri.log import get_logger
 from hri.registry.records import RevokedEntry
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _SHA256 = hashes.SHA256()
 _END_ENTITY = x509.BasicConstraints(ca=False, path_length=None)
 # A device whose clock is a little behind the authority's must not find its new certificate in the future.
@@ -60,7 +61,7 @@ class Authority:
         self._validity = issuing.not_valid_before_utc, issuing.not_valid_after_utc
         self._last_dated: _Dated | None = None
         self._issuer = issuing.subject
-        self._fixed: dict[Profile, list[x509.Extension[x509.ExtensionType]]] = {}
+        self._fixed: dict[tuple[Profile, str | None], list[x509.Extension[x509.ExtensionType]]] = {}
 
     @classmethod
     def create(
@@ -177,7 +178,7 @@ class Authority:
             not_valid_before=dated.not_before.replace(tzinfo=None),
             not_valid_after=dated.not_after.replace(tzinfo=None),
             extensions=[
-                *self._fixed_extensions(profile),
+                *self._fixed_extensions(profile, serial_number),
                 x509.Extension(x509.SubjectKeyIdentifier.oid, False, _key_identifier(point)),
                 x509.Extension(x509.SubjectAlternativeName.oid, False, names),
             ],
@@ -231,6 +232,11 @@ class Authority:
         )
 
     @property
+    def key_identifier(self) -> str:
+        """The key identifier of the issuing CA in lower-case hex, by which records name it."""
+        return _subject_key_identifier(self.issuing).digest.hex()
+
+    @property
     def signer_id(self) -> bytes:
         """The two bytes by which compressed certificates name the issuing CA: the first of its key id."""
         return _subject_key_identifier(self.issuing).digest[:2]
@@ -246,9 +252,18 @@ class Authority:
         return dated.not_before, dated.not_after
 
     def crl(
-        self, revoked: Sequence[RevokedEntry], *, number: int, now: datetime, next_update: datetime
+        self,
+        revoked: Sequence[RevokedEntry],
+        *,
+        number: int,
+        now: datetime,
+        next_update: datetime,
+        points: Sequence[str] = (),
     ) -> bytes:
         """Sign a complete revocation list and return it as DER (RFC 5280 section 5).
+
+        With `points` (URLs) it is a shard: complete for the certificates that have one of them as their
+        distribution point, and says so critically (section 5.2.5).
 
         Raises ConfigurationError.
         """
@@ -257,6 +272,17 @@ class Authority:
             x509.Extension(x509.AuthorityKeyIdentifier.oid, False, self._authority_key),
             x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
         ]
+        if points:
+            scope = x509.IssuingDistributionPoint(
+                [x509.UniformResourceIdentifier(url) for url in points],
+                None,
+                only_contains_user_certs=False,
+                only_contains_ca_certs=False,
+                only_some_reasons=None,
+                indirect_crl=False,
+                only_contains_attribute_certs=False,
+            )
+            extensions.append(x509.Extension(scope.oid, True, scope))
         builder = x509.CertificateRevocationListBuilder(
             issuer_name=self.issuing.subject,
             last_update=_naive(now),
@@ -265,6 +291,18 @@ class Authority:
             revoked_certificates=[_crl_entry(entry) for entry in revoked],
         )
         return builder.sign(key, _SHA256).public_bytes(Encoding.DER)
+
+    def sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        """Sign a certificate that is no device's, such as that of an OCSP responder.
+
+        Raises ConfigurationError where the issuing key is not open.
+        """
+        return builder.sign(self._signing_key(), _SHA256)
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the issuing key is open."""
+        return self._key is not None
 
     def signed(self, crl: x509.CertificateRevocationList) -> bool:
         """Say whether the issuing CA signed this list."""
@@ -304,9 +342,12 @@ class Authority:
             )
         return second
 
-    def _fixed_extensions(self, profile: Profile) -> list[x509.Extension[x509.ExtensionType]]:
-        """What is the same in every certificate of a profile, made once."""
-        fixed = self._fixed.get(profile)
+    def _fixed_extensions(
+        self, profile: Profile, serial_number: int
+    ) -> list[x509.Extension[x509.ExtensionType]]:
+        """What is the same in every certificate of a profile and a shard, made once."""
+        url = profile.distribution_point(serial_number)
+        fixed = self._fixed.get((profile, url))
         if fixed is None:
             values: list[tuple[bool, x509.ExtensionType]] = [
                 (True, _END_ENTITY),
@@ -314,12 +355,11 @@ class Authority:
                 (False, profile.extended_key_usage_extension()),
                 (False, self._authority_key),
             ]
-            if profile.crl_url is not None:
-                url = x509.UniformResourceIdentifier(profile.crl_url)
-                point = x509.DistributionPoint([url], None, None, None)
+            if url is not None:
+                point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
                 values.append((False, x509.CRLDistributionPoints([point])))
             fixed = [x509.Extension(value.oid, critical, value) for critical, value in values]
-            self._fixed[profile] = fixed
+            self._fixed[profile, url] = fixed
         return fixed
 
 
@@ -371,19 +411,25 @@ def _read_certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _crl_entry(entry: RevokedEntry) -> x509.RevokedCertificate:
-    reason = x509.ReasonFlags(entry.reason)
+    return x509.RevokedCertificateBuilder(
+        entry.serial_number, _naive(entry.revoked_at), _reason_extensions(entry.reason)
+    ).build()
+
+
+@cache
+def _reason_extensions(reason: str) -> list[x509.Extension[x509.ExtensionType]]:
+    flag = x509.ReasonFlags(reason)
     # RFC 5280 section 5.3.1: "unspecified" is said by saying nothing.
-    extensions: list[x509.Extension[x509.ExtensionType]] = (
-        []
-        if reason is x509.ReasonFlags.unspecified
-        else [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(reason))]
-    )
-    return x509.RevokedCertificateBuilder(entry.serial_number, _naive(entry.revoked_at), extensions).build()
+    if flag is x509.ReasonFlags.unspecified:
+        return []
+    return [x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(flag))]
 
 
 def _naive(moment: datetime) -> datetime:
     """What the builders' constructors take: UTC, whole seconds, without a zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+    # A list has very many, and most are in UTC already.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.replace(tzinfo=None, microsecond=0)
 
 
 def _broken(message: str) -> ConfigurationError:

@@ -13,6 +13,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.recorder import NOBODY, Recorder
 from hri.ca.authority import Authority
 from hri.ca.csr import CheckedCsr
 from hri.ca.issuance import Issuer, IssueRequest
@@ -39,8 +40,9 @@ class ExternalIssuer(Issuer):
         enroller: Enroller,
         *,
         require_attestation: bool = True,
+        recorder: Recorder = NOBODY,
     ) -> None:
-        super().__init__(authority, registry, require_attestation=require_attestation)
+        super().__init__(authority, registry, require_attestation=require_attestation, recorder=recorder)
         self._enroller = enroller
         self._got: dict[bytes, x509.Certificate] = {}
 

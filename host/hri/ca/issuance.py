@@ -10,16 +10,18 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-import structlog
 from cryptography.x509 import random_serial_number
 
+from hri.audit.recorder import NOBODY, Recorder
 from hri.ca.authority import Authority
 from hri.ca.csr import CheckedCsr, check_csr
 from hri.ca.device_id import check_device_id
 from hri.ca.profiles import Profile
+from hri.ca.shards import Shards
 from hri.errors import HriError, PolicyRefusal, StorageError
+from hri.log import get_logger
 from hri.registry import (
     CertificateRecord,
     ConcurrentIssuance,
@@ -27,13 +29,15 @@ from hri.registry import (
     IssuanceState,
     LiveCertificate,
     Registry,
-    device_revoked,
+    ShardedUrl,
+    require_not_barred,
 )
 
 GROUP = 64
 # Each time somebody else succeeded, so this many in a row means something else is wrong.
 _DECISIONS = 50
-_log = structlog.get_logger(__name__)
+_SHARDS_KEPT_LONGER = timedelta(days=30)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,15 @@ class Issuer:
         *,
         require_attestation: bool = True,
         serial_numbers: Callable[[], int] = random_serial_number,
+        recorder: Recorder = NOBODY,
     ) -> None:
-        """Take the parts, the policy, and the source of serial numbers (159 random bits)."""
+        """Take the parts, the policy, the source of serial numbers (159 random bits), and who issues."""
         self._authority = authority
         self._registry = registry
         self._require_attestation = require_attestation
         self._serial_numbers = serial_numbers
+        self._shards_kept: dict[Shards, datetime] = {}
+        self._recorder = recorder
 
     def issue(self, request: IssueRequest, now: datetime) -> IssuedCertificate:
         """Issue one certificate, or return the recorded one where the same was asked for before.
@@ -141,7 +148,9 @@ class Issuer:
             if not decision.records:
                 break
             try:
-                self._registry.record_certificates(decision.records, expected=state, retired=decision.retired)
+                self._registry.record_certificates(
+                    decision.records, expected=state, retired=decision.retired, recorder=self._recorder
+                )
             except ConcurrentIssuance:
                 continue
             break
@@ -244,8 +253,7 @@ class Issuer:
                 f"the registry has no device {request.device_id}",
                 "provision it with `hri provision`, which registers it",
             )
-        if state.status == "revoked":
-            raise device_revoked(request.device_id)
+        require_not_barred(request.device_id, state.status)
         if proved.chip is not None and proved.chip != state.element_serial:
             raise _unattested("the evidence is of another chip than the device's")
         # A certificate that ends this second is of no use to anybody.
@@ -276,6 +284,8 @@ class Issuer:
         if request.profile.template is not None:
             return self._sign_to_template(request, csr, replaces, now)
         serial_number = self._serial_numbers()
+        not_before, not_after = self._authority.validity(request.profile, now)
+        self._keep_shards(request.profile, not_after)
         der = self._authority.build(
             csr.public_key,
             request.device_id,
@@ -284,7 +294,6 @@ class Issuer:
             now=now,
             point=csr.public_bytes,
         )
-        not_before, not_after = self._authority.validity(request.profile, now)
         return CertificateRecord(
             serial_number,
             request.device_id,
@@ -299,6 +308,17 @@ class Issuer:
             evidence=request.evidence,
             unattested=request.unattested,
         )
+
+    def _keep_shards(self, profile: Profile, until: datetime) -> None:
+        """Have the shard that a certificate will point to published for as long as the certificate lives."""
+        shards = profile.shards
+        if shards is None or until <= self._shards_kept.get(shards, datetime.min.replace(tzinfo=UTC)):
+            return
+        # Some time more, so that this is written once in that time and not with every certificate.
+        kept = until + _SHARDS_KEPT_LONGER
+        issuer = self._authority.key_identifier
+        self._registry.keep_shards(issuer, ShardedUrl(shards.count, shards.url), kept)
+        self._shards_kept[shards] = kept
 
     def _sign_to_template(
         self, request: IssueRequest, csr: CheckedCsr, replaces: int | None, now: datetime

@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hri.ca.device_id import device_urn
+from hri.ca.shards import PLACEHOLDER as SHARD
+from hri.ca.shards import Shards
 from hri.compressed import Template
 from hri.errors import ConfigurationError, PolicyRefusal
 
@@ -101,6 +103,7 @@ class Profile:
     sans: tuple[SanTemplate, ...] = ()
     crl_url: str | None = None
     warnings: tuple[str, ...] = ()
+    shards: Shards | None = None
     template: Template | None = None
 
     @classmethod
@@ -131,6 +134,7 @@ class Profile:
         subject: Iterable[tuple[str, str]] = (),
         sans: Iterable[SanTemplate] = (),
         crl_url: str | None = None,
+        crl_shards: int = 1,
     ) -> Profile:
         """Return the profile with everything that can be checked before a device is known checked.
 
@@ -151,9 +155,16 @@ class Profile:
         templates = tuple(sans)
         for template in templates:
             warnings += _check_san(template)
-        if crl_url is not None and not _URI.fullmatch(crl_url):
+        if crl_url is not None and not _URI.fullmatch(crl_url.replace(SHARD, "0")):
             raise _bad("certificate_authority.crl_url", "is not a URL")
-        return cls(name, validity, usage, extended, attributes, templates, crl_url, warnings)
+        shards = Shards.checked(crl_url, crl_shards)
+        return cls(name, validity, usage, extended, attributes, templates, crl_url, warnings, shards)
+
+    def distribution_point(self, serial_number: int) -> str | None:
+        """Return the URL of the revocation list for a certificate of this serial number, None for none."""
+        if self.shards is None:
+            return self.crl_url
+        return self.shards.url_of(self.shards.number_of(serial_number))
 
     def subject_name(self, device_id: str) -> x509.Name:
         """Return the subject: the profile's attributes, then CN = device id."""

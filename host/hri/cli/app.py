@@ -12,7 +12,22 @@ from typing import Annotated
 import structlog
 import typer
 
-from hri.cli import authority, boards, chain, check, chip, devices, manifest, rig, serve
+from hri.cli import (
+    audit,
+    authority,
+    boards,
+    chain,
+    check,
+    chip,
+    devices,
+    hil,
+    life,
+    manifest,
+    rig,
+    serve,
+    standing,
+    transparency,
+)
 from hri.cli.logs import configure_logs
 from hri.cli.output import Output
 from hri.cli.state import make_state
@@ -64,6 +79,8 @@ def root(
 
 
 app.add_typer(authority.app, name="ca")
+app.add_typer(standing.crl_app, name="crl")
+app.add_typer(standing.ocsp_app, name="ocsp")
 app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)
@@ -73,13 +90,19 @@ app.command("show")(devices.show)
 app.command("renew")(devices.renew)
 app.command("rotate")(devices.rotate)
 app.command("revoke")(devices.revoke)
+for _command in (life.suspend, life.resume, life.decommission, life.transfer, life.withdraw):
+    app.command(_command.__name__)(_command)
+app.add_typer(life.lifecycle_app, name="lifecycle")
 app.command("verify")(check.verify)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(transparency.app, name="log")
+app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")
 app.add_typer(rig.app, name="rig")
 app.add_typer(serve.app, name="serve")
+app.add_typer(hil.app, name="hil")
 if find_spec("hri.cli.demo"):
     app.command("demo")(import_module("hri.cli.demo").demo)
 

@@ -11,15 +11,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hri.audit.entry import Act
 from hri.ca import crl
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
 from hri.cli.state import State, state_of
-from hri.context import Context, utc_now
+from hri.context import utc_now
 from hri.errors import ConfigurationError
 from hri.home import PassphraseName
-from hri.lifecycle import publish_crl
 from hri.manual_issue import issue_by_hand
+from hri.publication import publish_crls, publish_new_shards
 from hri.serial_numbers import serial_text
 
 _LONGEST = 1 << 20
@@ -44,7 +45,7 @@ def init(
             "ca-exists", f"there is an authority in {state.home.path} already", "use it, or another --home"
         )
     if config.certificate_authority.type == "external":
-        _tell_made(state, _adopted(state))
+        _begin(state, _adopted(state), "with the external authority")
         return
     root_passphrase, ca_passphrase = _new_passphrase(state, "root"), _new_passphrase(state, "ca")
     made = Authority.create(
@@ -56,9 +57,7 @@ def init(
         root_out=root_out,
         now=utc_now(),
     )
-    with state.home.registry() as registry:
-        publish_crl(Context(config, registry, made, None, station=""), state.home.crl_path().parent)
-    _tell_made(state, made)
+    _begin(state, made, "in the home" if root_out is None else "elsewhere")
 
 
 def _adopted(state: State) -> Authority:
@@ -71,7 +70,11 @@ def _adopted(state: State) -> Authority:
         return adopt(state.home.path, client, _new_passphrase(state, "ca"))
 
 
-def _tell_made(state: State, made: Authority) -> None:
+def _begin(state: State, made: Authority, root_key: str) -> None:
+    """Record the new authority, publish its first list and tell of it."""
+    with state.context(unlocked=True) as opened:
+        opened.record(Act("ca-init", details=_made(made, root_key)))
+        publish_crls(opened, state.home.crl_path().parent)
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
         {
@@ -141,6 +144,7 @@ def issue(
         issued = issue_by_hand(
             opened, request, profile=profile, device_id=device_id, evidence=proof, unattested=unattested
         )
+        publish_new_shards(opened, state.home.crl_path().parent)
     if state.output.as_json:
         pem = issued.pem.decode("ascii")
         state.output.json(
@@ -152,6 +156,16 @@ def issue(
         )
     else:
         state.output.raw(issued.pem.decode("ascii"))
+
+
+def _made(authority: Authority, root_key: str) -> dict[str, str]:
+    return {
+        "root": authority.root.subject.rfc4514_string(),
+        "root_sha256": authority.root.fingerprint(hashes.SHA256()).hex(),
+        "issuing": authority.issuing.subject.rfc4514_string(),
+        "issuing_sha256": authority.issuing.fingerprint(hashes.SHA256()).hex(),
+        "root_key": root_key,
+    }
 
 
 def _new_passphrase(state: State, name: PassphraseName) -> bytes:
@@ -173,7 +187,8 @@ def _current_crl(state: State) -> x509.CertificateRevocationList:
     # It is only a copy of what the registry says, and is made again.
     state.output.note("the published revocation list is missing, damaged or out of date and is made anew")
     with state.context(unlocked=True) as opened:
-        return x509.load_der_x509_crl(publish_crl(opened, state.home.crl_path().parent))
+        publish_crls(opened, state.home.crl_path().parent)
+        return x509.load_der_x509_crl(crl.newest_full(opened.authority, opened.registry).der)
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -19,6 +19,7 @@ def chain(
     context: typer.Context,
     roots: Annotated[Path, typer.Option(metavar="FILE", help="The roots that you trust, PEM.")],
     port: PortOption = None,
+    pem: Annotated[bool, typer.Option("--pem", help="Print the certificates too.")] = False,
     template: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A certificate template of your own, YAML; may be repeated."),
@@ -44,7 +45,9 @@ def chain(
     status = state.output.decision(found.decision, f"{found.variant} chip")
     for name in found.decision.evidence.get("chain", ()):
         state.output.out.print(f"  {name}", markup=False)
-    if certificates:
+    if found.decision:
+        state.output.note("  its key has answered a fresh challenge")
+    if pem:
         state.output.raw("".join(certificates))
     raise typer.Exit(status)
 

@@ -73,9 +73,9 @@ def _moment(text: str | None) -> datetime:
 def _certificates(path: Path) -> list[bytes]:
     """Return the certificates of a file as DER; what is not PEM is taken for one in DER."""
     data = read_input(path, "the certificate file")
-    if b"-----BEGIN" not in data:
-        return [data] if data else []
     try:
+        if b"-----BEGIN" not in data:
+            return [x509.load_der_x509_certificate(data).public_bytes(Encoding.DER)]
         return [
             certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(data)
         ]

@@ -27,7 +27,7 @@ from hri.elements.atecc.layout import CONFIG_BYTES, decode
 from hri.elements.atecc.lint import RULES, Finding
 from hri.elements.atecc.lint import lint as lint_config
 from hri.elements.atecc.plan import plan as make_plan
-from hri.elements.atecc.profile import Profile, load_profile, shipped_profiles
+from hri.elements.atecc.profile import Profile, load_profile, profile_text, shipped_profiles
 from hri.elements.atecc.words import still_possible
 from hri.elements.atecc.zone_file import read_zone
 from hri.elements.board import ElementInfo
@@ -100,9 +100,17 @@ def decode_file(
 
 
 @app.command()
-def profiles(context: typer.Context) -> None:
+def profiles(
+    context: typer.Context,
+    show: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print this one as YAML, to be changed and used.")
+    ] = None,
+) -> None:
     """List the configurations that hri knows: those that it writes, and those that it only recognises."""
     state = state_of(context)
+    if show is not None:
+        state.output.raw(profile_text(show))
+        return
     known = shipped_profiles()
     if state.output.as_json:
         state.output.json(
@@ -289,11 +297,15 @@ def _dry_run(
     if obstacle:
         words = [f"dry run on chip {serial}: it could not {what}", f"  {obstacle}"]
     elif steps:
-        words = [f"dry run on chip {serial}; to {what}, add --serial {serial}"]
+        words = [f"dry run on chip {serial}; to {what}, add --serial {serial} to this line"]
+        if not state.home.has_authority():
+            words.append("  before that: `hri ca init`, because orders to a chip are signed by its operator")
         words += [f"  {'for ever: ' if step.permanent else ''}{step.words}" for step in steps]
     else:
         words = [f"chip {serial}: that is done already"]
     state.output.result(document, *words)
+    if obstacle:
+        raise typer.Exit(1)
 
 
 def _out_of_order(chip: ElementInfo, profile: Profile, zone: Zone | None) -> str | None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,9 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from rich.markup import escape
 
+from hri.acts import begin_logs
+from hri.audit.recorder import Recorder
 from hri.authentication import authenticate, check_answer
 from hri.ca.authority import Authority
 from hri.ca.issuance import IssueRequest
+from hri.ca.log_keys import open_log_keys
 from hri.ca.operator import OperatorKey
 from hri.cli.output import Output
 from hri.cli.state import state_of
@@ -120,13 +124,16 @@ def demo(context: typer.Context) -> None:
 def _authority(folder: Path) -> Iterator[Context]:
     passphrase, root_passphrase = (secrets.token_hex(16).encode() for _ in range(2))
     Authority.create(folder, root_passphrase=root_passphrase, ca_passphrase=passphrase, now=utc_now())
+    authority = Authority.open(folder, passphrase)
     with Registry.open(folder / "hri.db") as registry:
+        keys = open_log_keys(folder, passphrase, authority.root, partial(begin_logs, registry))
         yield Context(
             load(None),
             registry,
-            Authority.open(folder, passphrase),
+            authority,
             OperatorKey.open(folder, passphrase),
             station="demo",
+            recorder=Recorder("demo", keys),
         )
 
 

@@ -10,11 +10,13 @@ import typer
 from hri import authentication, lifecycle
 from hri.ca.issuance import IssuedCertificate
 from hri.cli import words
+from hri.cli.confirmation import YesOption, confirm
 from hri.cli.state import PortOption, State, state_of
 from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.provision import STEPS
 from hri.provision import provision as provision_board
+from hri.publication import publish_crls, publish_new_shards
 from hri.registration import register_device
 from hri.serial_numbers import serial_text
 from hri.steps import OnStep
@@ -66,6 +68,7 @@ def provision(
         state.output.progress(STEPS, words.STEPS) as on_step,
     ):
         result = provision_board(connect, opened, device_id=device_id, lock=lock, on_step=on_step)
+        publish_new_shards(opened, state.home.crl_path().parent)
     element = result.element
     state.output.result(
         {
@@ -145,10 +148,19 @@ def list_devices(
     state.output.table(("device", "status", "element", "last authenticated (UTC)"), rows)
 
 
-def show(context: typer.Context, device_id: DeviceArgument) -> None:
+def show(
+    context: typer.Context,
+    device_id: DeviceArgument,
+    pem: Annotated[
+        bool, typer.Option("--pem", help="Print the certificate by which it is known now, and nothing else.")
+    ] = False,
+) -> None:
     """Show all that is on record about a device, with its evidence appraised again."""
     state = state_of(context)
     with state.context(unlocked=False) as opened:
+        if pem:
+            state.output.raw(lifecycle.live_certificate_pem(opened, device_id))
+            return
         report = lifecycle.device_report(opened, device_id)
     if state.output.as_json:
         state.output.json(report)
@@ -197,7 +209,7 @@ def _replace(
     ):
         watcher: OnStep = on_step
         issued = use_case(connect, opened, device_id, on_step=watcher)
-        lifecycle.publish_crl(opened, state.home.crl_path().parent)
+        publish_crls(opened, state.home.crl_path().parent, only_due=True)
     pem = issued.pem.decode("ascii")
     state.output.result(
         {"device_id": device_id, "serial_number": serial_text(issued.serial_number), "certificate": pem},
@@ -210,18 +222,22 @@ def revoke(
     context: typer.Context,
     device_id: DeviceArgument,
     reason: Annotated[str, typer.Option(help="As in RFC 5280: keyCompromise, cessationOfOperation, ...")],
+    yes: YesOption = False,
 ) -> None:
     """Revoke a device for good and publish the revocation list."""
     state = state_of(context)
+    confirm(f"Revoke {device_id} for good ({reason})?", yes=yes)
     with state.context(unlocked=True) as opened:
         listed = lifecycle.revoke(opened, device_id, reason, state.home.crl_path().parent)
+    # A revocation is for good: what was revoked before keeps its reason, unless the new one is a compromise.
+    stands = sorted({record.reason or "" for record in listed} - {"superseded", ""}) or [reason]
     state.output.result(
         {
             "device_id": device_id,
-            "reason": reason,
+            "reason": stands[0],
             "certificates": [serial_text(record.serial_number) for record in listed],
             "crl": str(state.home.crl_path()),
         },
-        f"device {device_id} is revoked ({reason}), with {len(listed)} certificates of its own",
+        f"device {device_id} is revoked ({', '.join(stands)}), with {len(listed)} certificates of its own",
         f"  revocation list: {state.home.crl_path()}",
     )

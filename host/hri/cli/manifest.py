@@ -73,7 +73,7 @@ def import_(
             validity=validity,
             own_thumbprint=thumbprint(own) if own is not None else None,
         )
-    words = [f"{done.recorded} chips endorsed, {done.known} were already"]
+    words = [f"chips endorsed: {done.recorded}, and {done.known} that were already"]
     if done.without_key:
         words.append(f"  {len(done.without_key)} without an attestation key are left out")
     state.output.result(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +15,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from hri.errors import HriError
+from hri.printable import printable
 from hri.steps import OnStep, StepEvent
 from hri.verify.decision import Decision
 
-_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NO_WORDS: Mapping[str, str] = {}
 
 
@@ -141,14 +140,6 @@ class Output:
 
 def _silent(_event: StepEvent) -> None:
     return
-
-
-def printable(text: str) -> str:
-    """Return text, which a device may have written, without what would command a terminal.
-
-    Control characters (but new lines and tabs) and marks of writing direction are shown as escapes.
-    """
-    return _COMMANDING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _escaped(text: str) -> str:

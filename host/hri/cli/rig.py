@@ -20,13 +20,18 @@ from hri.cli.rig_chip import (
 )
 from hri.cli.rig_faults import ControlOption, FaultOption, SeedOption, Wiring
 from hri.cli.rig_fleet import fleet
+from hri.cli.rig_recording import TraceOption, header_of, recording
+from hri.cli.rig_replay import replay
 from hri.cli.rig_serving import address, explained, parsed_timing, say, stoppable, virtual_part
 from hri.cli.rig_tell import tell
+from hri.cli.rig_trace import trace
 from hri.cli.state import state_of
 
 app = typer.Typer(help="Virtual boards and secure elements.", no_args_is_help=True)
 app.command()(tell)
 app.command()(fleet)
+app.command()(trace)
+app.command()(replay)
 
 BoardOption = Annotated[
     str,
@@ -67,6 +72,7 @@ def serve(
     fault_seed: SeedOption = None,
     control: ControlOption = None,
     snapshots: SnapshotsOption = None,
+    trace: TraceOption = None,
 ) -> None:
     """Run a virtual board with hri_device and a virtual chip; print its serial port; stop with Ctrl-C."""
     output = state_of(context).output
@@ -86,9 +92,13 @@ def serve(
             ) as opened:
                 wired = wiring.connect(opened, controlled=listens is not None)
                 package = device_package()
-                with open_board(board, bus=wired.bus, flash=flash, package=package, clock=clock) as running:
+                header = header_of(order.name, board, virtual)
+                with (
+                    recording(output, wired, trace, header),
+                    open_board(board, bus=wired.bus, flash=flash, package=package, clock=clock) as running,
+                ):
                     orders = BoardControl(running, opened, wired.bus, snapshots)
-                    with wired.control(listens, orders.requests):
+                    with wired.control(listens, orders.requests, header):
                         said = {"port": running.port, "board": board, "chip": order.name, **wired.said}
                         if virtual.stand_in:
                             said["stand_in"] = virtual.stand_in
@@ -120,6 +130,7 @@ def bus(
     fault: FaultOption = None,
     fault_seed: SeedOption = None,
     control: ControlOption = None,
+    trace: TraceOption = None,
 ) -> None:
     """Serve an I2C bus with a virtual chip over TCP; stop with Ctrl-C."""
     output = state_of(context).output
@@ -136,7 +147,12 @@ def bus(
                 state=state, clock=wiring.chip_clock, timing=parsed_timing(timing), fresh=fresh
             ) as opened:
                 wired = wiring.connect(opened, controlled=listens is not None)
-                with wired.control(listens), BusServer(wired.bus, host, port) as server:
+                header = header_of(chip)
+                with (
+                    recording(output, wired, trace, header),
+                    wired.control(listens, header=header),
+                    BusServer(wired.bus, host, port) as server,
+                ):
                     where = f"{server.address[0]}:{server.address[1]}"
                     say(output, {"listen": where, "chip": chip, **wired.said}, where)
                     wired.note(output)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hri.rig.bus_faults import FaultyTarget
     from hri.rig.faults import AnyFault
     from hri.rig.slow_clock import SlowClock
+    from hri.rig.trace import Header
 
 FaultOption = Annotated[
     list[str] | None,
@@ -49,7 +50,10 @@ class Wired:
 
     @contextmanager
     def control(
-        self, listens: tuple[str, int] | None, also: Mapping[str, Request] = MappingProxyType({})
+        self,
+        listens: tuple[str, int] | None,
+        also: Mapping[str, Request] = MappingProxyType({}),
+        header: Header | None = None,
     ) -> Iterator[None]:
         """Listen at ``listens``, None for nowhere, for what is to happen while the bus is served."""
         from hri.rig.bus_control import BusControl
@@ -57,7 +61,7 @@ class Wired:
         if listens is None or self.wires is None:
             yield
             return
-        with BusControl(self.bus, self.wires, *listens, also=also) as server:
+        with BusControl(self.bus, self.wires, *listens, also=also, header=header) as server:
             self.said["control"] = f"{server.address[0]}:{server.address[1]}"
             yield
 

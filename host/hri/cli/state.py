@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from hri.errors import ConfigurationError
 from hri.home import Home, PassphraseName, Passphrases, keyring_lookup
 from hri.link import Deadlines, SerialLink
 
+# A board that answers does so sooner; after this long a person wants to know what is going on.
+_PATIENCE_S = 3.0
 PortOption = Annotated[
     str | None,
     typer.Option(
@@ -60,7 +63,15 @@ class State:
         port = self.port(option)
 
         def connect() -> BoardElement:
-            link = SerialLink.open(port, deadlines=Deadlines.from_environment(os.environ))
+            patience = threading.Timer(
+                _PATIENCE_S, self.output.note, [f"waiting for the board at {port} ..."]
+            )
+            patience.daemon = True
+            patience.start()
+            try:
+                link = SerialLink.open(port, deadlines=Deadlines.from_environment(os.environ))
+            finally:
+                patience.cancel()
             opened.append(link)
             if context is None:
                 return BoardElement(link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -75,10 +76,9 @@ class Port:
         """Close the port; closing twice does no harm."""
         port, self._serial = self._serial, None
         if port is not None:
-            try:
+            unlock(port)
+            with contextlib.suppress(OSError):
                 port.close()
-            except OSError:
-                return
 
     def _present(self) -> serial.Serial:
         if self._serial is None:
@@ -86,8 +86,18 @@ class Port:
         return self._serial
 
 
+def unlock(port: serial.Serial) -> None:
+    """Give up an open port's lock, whatever has become of the board; to be called before the port is closed.
+
+    A process that another thread starts holds a copy of every open file until it runs its program, and with
+    it the lock (flock(2)): only unlocking frees the port at once for who opens it next.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        port.exclusive = False
+
+
 def _explain(name: str, error: Exception) -> NoDevice | NoPermission | PortBusy:
-    number = getattr(error, "errno", None)
+    number = _number(error)
     if number in (errno.EACCES, errno.EPERM):
         return NoPermission(
             "no-permission",
@@ -107,10 +117,22 @@ def _explain(name: str, error: Exception) -> NoDevice | NoPermission | PortBusy:
     )
 
 
+def _number(error: BaseException) -> int | None:
+    """The system's error number, also of a termios.error, which is no OSError and which pyserial wraps."""
+    for one in (error, error.__context__):
+        if isinstance(one, OSError) and one.errno is not None:
+            return one.errno
+        if one is not None and one.args and isinstance(one.args[0], int):
+            return one.args[0]
+    return None
+
+
 def _reason(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    number = _number(error)
     if number == errno.ENOENT:
         return "there is no such port"
+    if number == errno.ENOTTY:
+        return "it is no serial port"
     return os.strerror(number) if isinstance(number, int) else str(error)
 
 

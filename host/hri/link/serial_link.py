@@ -283,7 +283,7 @@ class SerialLink:
             raise BoardInRepl(
                 "board-in-repl",
                 f"the board on {self.port} is at its REPL and main.py did not start the service{said}",
-                "copy hri_device and main.py to the board, or look at the error that it printed",
+                "put the package on it with `hri board flash`, or look at the error that it printed",
             )
         raise DeviceSilent(
             "device-silent",

@@ -1,23 +1,28 @@
-"""The registry: devices, certificates, endorsements, evidence, challenges, leases and events, in SQL."""
+"""The registry: devices, certificates, endorsements, evidence, challenges, leases and both logs, in SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from hri.registry.audit_log import AuditLog, Recorded
 from hri.registry.certificates import (
     REVOCATION_REASONS,
     Certificates,
     ConcurrentIssuance,
     IssuanceState,
     LiveCertificate,
-    device_revoked,
     revocation_reason,
 )
 from hri.registry.challenges import Challenges
+from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
+from hri.registry.device_life import DeviceLife
+from hri.registry.device_status import barred, require_not_barred
 from hri.registry.devices import Devices
-from hri.registry.events import Events
+from hri.registry.due import Due, KeyInUse
 from hri.registry.leases import Lease, Leases
+from hri.registry.log_head import LogHead
+from hri.registry.merkle_log import LoggedCertificate, MerkleLog
 from hri.registry.proofs import Proofs
 from hri.registry.records import (
     CertificateRecord,
@@ -27,14 +32,16 @@ from hri.registry.records import (
     DeviceStatus,
     Endorsement,
     EndorsementKind,
-    Event,
     EvidenceKind,
     EvidenceRecord,
     RevokedEntry,
 )
+from hri.registry.statuses import CertificateStatus, Statuses
 
 
-class Registry(Devices, Certificates, Proofs, Challenges, Leases, Events):
+class Registry(
+    Devices, DeviceLife, Certificates, Due, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog
+):
     """Everything that is remembered, in one database; safe to share between threads."""
 
 
@@ -47,21 +54,28 @@ __all__ = [
     "REVOCATION_REASONS",
     "CertificateRecord",
     "CertificateState",
+    "CertificateStatus",
     "ChallengeVerdict",
     "ConcurrentIssuance",
     "Device",
     "DeviceStatus",
     "Endorsement",
     "EndorsementKind",
-    "Event",
     "EvidenceKind",
     "EvidenceRecord",
     "IssuanceState",
+    "KeyInUse",
     "Lease",
     "LiveCertificate",
+    "LogHead",
+    "LoggedCertificate",
+    "PublishedCrl",
+    "Recorded",
     "Registry",
     "RevokedEntry",
-    "device_revoked",
+    "ShardedUrl",
+    "barred",
     "registry_location",
+    "require_not_barred",
     "revocation_reason",
 ]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, outerjoin, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, outerjoin, select, update
 from sqlalchemy import exc as sa_exc
 
+from hri.audit.entry import Act
+from hri.audit.recorder import NOBODY, Recorder
 from hri.errors import ConfigurationError, PolicyRefusal
+from hri.registry.audit_log import Recorded, append_acts, chain_acts
+from hri.registry.bulk import insert_rows
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.device_status import require_not_barred
+from hri.registry.log_head import AUDIT, CERTIFICATES, read_heads, write_heads
+from hri.registry.merkle_log import place_new
 from hri.registry.records import CertificateRecord, CertificateState, RevokedEntry
-from hri.registry.schema import certificate, counter, device
+from hri.registry.schema import certificate, device
 
 LIVE: tuple[CertificateState, CertificateState] = ("issued", "active")
 
 # RFC 5280 section 5.3.1, without removeFromCRL, which belongs to delta lists, and certificateHold, which is
-# not final: nothing here undoes a revocation.
+# not final: that is for `suspend`.
 REVOCATION_REASONS = (
     "unspecified",
     "keyCompromise",
@@ -29,7 +37,7 @@ REVOCATION_REASONS = (
     "privilegeWithdrawn",
     "aACompromise",
 )
-_COMPROMISED = ("keyCompromise", "cACompromise", "aACompromise")
+COMPROMISED = ("keyCompromise", "cACompromise", "aACompromise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,6 @@ _ISSUANCE = (
     .order_by(device.c.device_id, certificate.c.serial_number)
     .with_for_update(of=device)
 )
-_INSERT = insert(certificate)
 
 
 class ConcurrentIssuance(Exception):
@@ -118,8 +125,11 @@ class Certificates(Database):
         *,
         expected: dict[str, IssuanceState] | None = None,
         retired: Sequence[int] = (),
+        recorder: Recorder = NOBODY,
     ) -> None:
         """Record signed certificates, all or none; durable once this returns.
+
+        With each its act in the audit log, and its place in the Merkle log or in the queue for it.
 
         `retired` are expired certificates, issued but never confirmed, that make room. `expected` is what
         `issuance_state` said when the batch was decided on; where it no longer holds nothing is recorded.
@@ -138,7 +148,7 @@ class Certificates(Database):
                         .values(state="superseded")
                     )
                 if batch:
-                    connection.execute(_INSERT, [_row(record) for record in batch])
+                    _record_batch(connection, batch, recorder)
         except sa_exc.IntegrityError as error:
             raise ConcurrentIssuance from error
 
@@ -165,8 +175,7 @@ class Certificates(Database):
                     f"the certificate {key} is {row.state} and cannot become active",
                     "issue a new one with `hri renew` or `hri provision`",
                 )
-            if status == "revoked":
-                raise device_revoked(row.device_id)
+            require_not_barred(row.device_id, str(status))
             _supersede(connection, row, to_micros(now))
             new_slot = row.slot if slot is None else slot
             this = certificate.c.serial_number == key
@@ -177,7 +186,9 @@ class Certificates(Database):
             connection.execute(update(device).where(device.c.device_id == row.device_id).values(values))
             return _record(_get(connection, key))
 
-    def revoke(self, target: int | str, reason: str, now: datetime) -> tuple[CertificateRecord, ...]:
+    def revoke(
+        self, target: int | str, reason: str, now: datetime, *, recorder: Recorder = NOBODY
+    ) -> tuple[CertificateRecord, ...]:
         """Revoke one certificate (a serial number), or a device with all its live ones (a device id).
 
         A revoked device gets no certificate again. Revoking again changes nothing, except that a compromise
@@ -196,22 +207,26 @@ class Certificates(Database):
                     raise _unknown(f"certificate {_key(target)}")
             else:
                 chosen = certificate.c.device_id == target
-                known = update(device).where(device.c.device_id == target).values(status="revoked")
+                # Decommissioned is final too, and says more.
+                ended = case((device.c.status == "decommissioned", device.c.status), else_="revoked")
+                known = update(device).where(device.c.device_id == target).values(status=ended)
                 if connection.execute(known).rowcount != 1:
                     raise _unknown(f"device {target}")
             values = {"state": "revoked", "revoked_at": moment, "reason": reason}
             connection.execute(
                 update(certificate).where(chosen, certificate.c.state.in_(LIVE)).values(values)
             )
-            if reason in _COMPROMISED:
-                lesser = or_(certificate.c.reason.is_(None), certificate.c.reason.not_in(_COMPROMISED))
+            if reason in COMPROMISED:
+                lesser = or_(certificate.c.reason.is_(None), certificate.c.reason.not_in(COMPROMISED))
                 since = func.coalesce(certificate.c.revoked_at, moment)
                 connection.execute(
                     update(certificate).where(chosen, lesser).values({**values, "revoked_at": since})
                 )
             listed = select(certificate).where(chosen, certificate.c.revoked_at.is_not(None))
             rows = connection.execute(listed.order_by(certificate.c.issued_at))
-            return tuple(_record(row) for row in rows)
+            records = tuple(_record(row) for row in rows)
+            append_acts(connection, Recorded(recorder, (_revocation(target, reason, records),)), now)
+            return records
 
     def revoked(self, *, unexpired_at: datetime | None = None) -> list[RevokedEntry]:
         """Return the entries of the revocation list in the order of revocation.
@@ -228,36 +243,6 @@ class Certificates(Database):
                 RevokedEntry(int(serial, 16), from_micros(at), reason)
                 for serial, at, reason in connection.execute(query)
             ]
-
-    def crl_number(self) -> int:
-        """Return the number of the newest revocation list, 0 where there was none."""
-        with self._read() as connection:
-            found = connection.execute(select(counter.c.value).where(counter.c.name == "crl")).scalar()
-        return int(found or 0)
-
-    def next_crl_number(self) -> int:
-        """Return a number larger than every one before (RFC 5280 section 5.2.3)."""
-        mine = counter.c.name == "crl"
-        for _ in range(2):
-            try:
-                with self._write() as connection:
-                    raised = connection.execute(update(counter).where(mine).values(value=counter.c.value + 1))
-                    if raised.rowcount == 0:
-                        connection.execute(insert(counter).values(name="crl", value=1))
-                    return int(connection.execute(select(counter.c.value).where(mine)).scalar_one())
-            except sa_exc.IntegrityError:
-                # Another process took the first number; take the next.
-                continue
-        raise AssertionError("the counter exists after a failed insert")
-
-
-def device_revoked(device_id: str) -> PolicyRefusal:
-    """Return what is said of a certificate for a device that is revoked."""
-    return PolicyRefusal(
-        "device-revoked",
-        f"the device {device_id} is revoked and gets no certificate again",
-        "give a new chip a new device id",
-    )
 
 
 def revocation_reason(reason: str) -> str:
@@ -316,6 +301,38 @@ def _issuance_state(connection: Connection, device_ids: list[str]) -> dict[str, 
     }
 
 
+def _record_batch(connection: Connection, batch: Sequence[CertificateRecord], recorder: Recorder) -> None:
+    """Insert certificates with their places in the Merkle log, where its key is open, and their acts."""
+    rows = [_row(record) for record in batch]
+    heads = read_heads(connection, CERTIFICATES, AUDIT, lock=True)
+    if recorder.keys is not None:
+        heads[CERTIFICATES] = place_new(connection, heads[CERTIFICATES], recorder.keys.certificates, rows)
+    insert_rows(connection, certificate, rows)
+    acts = tuple(_issue(record, row) for record, row in zip(batch, rows, strict=True))
+    heads[AUDIT] = chain_acts(connection, heads[AUDIT], Recorded(recorder, acts), batch[0].issued_at)
+    write_heads(connection, heads)
+
+
+def _issue(record: CertificateRecord, row: dict[str, Any]) -> Act:
+    details: dict[str, Any] = {
+        "certificate": row["serial_number"],
+        "sha256": hashlib.sha256(record.der).digest(),
+    }
+    if record.evidence:
+        details["evidence"] = list(record.evidence)
+    if record.slot is not None:
+        details["slot"] = record.slot
+    if record.replaces is not None:
+        details["replaces"] = row["replaces"]
+    return Act("issue", record.device_id, reason=record.unattested, details=details)
+
+
+def _revocation(target: int | str, reason: str, listed: Sequence[CertificateRecord]) -> Act:
+    subject = target if isinstance(target, str) else next((item.device_id for item in listed), None)
+    details = {"certificates": [_key(item.serial_number) for item in listed]}
+    return Act("revoke", subject, reason=reason, details=details)
+
+
 def _key(serial_number: int) -> str:
     return f"{serial_number:040x}"
 
@@ -336,6 +353,8 @@ def _row(record: CertificateRecord) -> dict[str, Any]:
         "replaces": None if record.replaces is None else _key(record.replaces),
         "evidence": " ".join(map(str, record.evidence)),
         "unattested": record.unattested,
+        "log_index": None,
+        "before_log": False,
     }
 
 

@@ -15,17 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import URL
 
 from hri.errors import ConfigurationError, HriError, StorageError
+from hri.log import get_logger
 from hri.registry.folder_lock import exclusive
 from hri.registry.migrate import migrate, stored_version
 from hri.registry.schema import APPLICATION_ID, HEAD
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BUSY_MS = 10_000

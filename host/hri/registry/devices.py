@@ -10,31 +10,36 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy import exc as sa_exc
 
 from hri.errors import PolicyRefusal
+from hri.registry.audit_log import Recorded, append_acts
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.device_status import STATUSES
 from hri.registry.records import Device
 from hri.registry.schema import device
-
-_STATUSES = ("registered", "provisioning", "active", "revoked")
 
 
 class Devices(Database):
     """The table of devices."""
 
-    def upsert_device(self, new: Device) -> Device:
+    def upsert_device(self, new: Device, *, recorded: Recorded | None = None) -> Device:
         """Add a device, or bring what is known of it up to date; returns it as it is now recorded.
 
         A device keeps its date of creation and its chip, and its status only moves forward
-        (registered, provisioning, active, revoked); a member that is None leaves what is recorded.
+        (`STATUSES`); a member that is None leaves what is recorded.
 
         Raises PolicyRefusal where its chip is another than recorded, or is another device's.
         """
-        return self.upsert_devices([new])[0]
+        return self.upsert_devices([new], recorded=recorded)[0]
 
-    def upsert_devices(self, batch: Sequence[Device]) -> tuple[Device, ...]:
-        """Do the same for many devices in one transaction."""
+    def upsert_devices(
+        self, batch: Sequence[Device], *, recorded: Recorded | None = None
+    ) -> tuple[Device, ...]:
+        """Do the same for many devices in one transaction, which `recorded` tells of."""
         try:
             with self._write() as connection:
-                return tuple(_upsert(connection, new) for new in batch)
+                devices = tuple(_upsert(connection, new) for new in batch)
+                if recorded is not None:
+                    append_acts(connection, recorded, max(new.created_at for new in batch))
+                return devices
         except sa_exc.IntegrityError as error:
             raise PolicyRefusal(
                 "element-conflict",
@@ -85,6 +90,7 @@ def _upsert(connection: Connection, new: Device) -> Device:
             "created_at": to_micros(new.created_at),
             "last_authenticated_at": last,
             "label": new.label,
+            "owner": new.owner,
         }
         connection.execute(insert(device).values(values))
     else:
@@ -95,7 +101,7 @@ def _upsert(connection: Connection, new: Device) -> Device:
                 "give this chip another device id; an identity cannot move to another chip",
             )
         changed = {"element_type": new.element_type, "element_serial": serial or row.element_serial}
-        if _STATUSES.index(new.status) > _STATUSES.index(row.status):
+        if STATUSES.index(new.status) > STATUSES.index(row.status):
             changed["status"] = new.status
         optional = {"slot": new.slot, "label": new.label}
         changed.update({key: value for key, value in optional.items() if value is not None})
@@ -116,4 +122,5 @@ def _device(row: Row[Any]) -> Device:
         from_micros(row.created_at),
         maybe_from_micros(row.last_authenticated_at),
         row.label,
+        row.owner,
     )

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy import exc as sa_exc
 
 from hri.errors import PolicyRefusal, StorageError
+from hri.log import get_logger
 from hri.registry.database import Database, from_micros, to_micros
 from hri.registry.schema import lease
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy import exc as sa_exc
 
 from hri.errors import PolicyRefusal, StorageError
+from hri.registry.audit_log import Recorded, append_acts
 from hri.registry.database import Database, from_micros, to_micros
 from hri.registry.records import Endorsement, EndorsementKind, EvidenceKind, EvidenceRecord
 from hri.registry.schema import endorsement, evidence
@@ -19,12 +20,16 @@ from hri.registry.schema import endorsement, evidence
 class Proofs(Database):
     """The tables of endorsements and of evidence; rows are added and never changed."""
 
-    def record_endorsement(self, new: Endorsement) -> None:
+    def record_endorsement(self, new: Endorsement, *, recorded: Recorded | None = None) -> None:
         """Record an endorsement; the same again changes nothing. Raises as `record_endorsements`."""
-        self.record_endorsements((new,))
+        self.record_endorsements((new,), recorded=recorded)
 
-    def record_endorsements(self, endorsements: Sequence[Endorsement]) -> int:
+    def record_endorsements(
+        self, endorsements: Sequence[Endorsement], *, recorded: Recorded | None = None
+    ) -> int:
         """Record all of these endorsements or none, and return how many were not on record yet.
+
+        `recorded` is what the audit log is told of it.
 
         Raises PolicyRefusal `endorsement-conflict` where the chip of a serial number is on record with
         another attestation key: one of the two is not that chip.
@@ -32,7 +37,10 @@ class Proofs(Database):
         for _ in range(2):
             try:
                 with self._write() as connection:
-                    return sum(_record(connection, new) for new in endorsements)
+                    count = sum(_record(connection, new) for new in endorsements)
+                    if recorded is not None:
+                        append_acts(connection, recorded, max(new.seen_at for new in endorsements))
+                    return count
             except sa_exc.IntegrityError:
                 # Another process recorded a chip between our look and our insert: look again.
                 continue

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-DeviceStatus = Literal["registered", "provisioning", "active", "revoked"]
+DeviceStatus = Literal[
+    "registered", "provisioning", "active", "suspended", "transferred", "revoked", "decommissioned"
+]
 CertificateState = Literal["issued", "active", "superseded", "revoked"]
 EndorsementKind = Literal["station-first-seen", "vendor-manifest"]
 EvidenceKind = Literal["birth", "state", "authentication"]
@@ -26,6 +28,7 @@ class Device:
     created_at: datetime
     last_authenticated_at: datetime | None = None
     label: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,6 @@ class EvidenceRecord:
     verdict: Mapping[str, Any]
     public_key: bytes | None = None
     csr_sha256: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One act, in the order in which it was recorded."""
-
-    id: int
-    at: datetime
-    kind: str
-    device_id: str | None
-    detail: Mapping[str, Any]
 
 
 class ChallengeVerdict(StrEnum):

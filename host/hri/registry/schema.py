@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -18,13 +19,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
 # PRAGMA application_id of our SQLite files ("HRI1"): says whose file it is before anything is changed in it.
 APPLICATION_ID = 0x48524931
 # The newest migration; `tests/unit/registry` holds it against the scripts.
-HEAD = "0001"
+HEAD = "0003"
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -40,6 +42,7 @@ device = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_authenticated_at", BigInteger),
     Column("label", Text),
+    Column("owner", Text),
 )
 
 certificate = Table(
@@ -59,8 +62,19 @@ certificate = Table(
     Column("replaces", String(40), ForeignKey("certificate.serial_number")),
     Column("evidence", Text, nullable=False),
     Column("unattested", Text),
+    # The place in the Merkle log (docs/log.md), NULL while it waits for one. A column of the certificate, so
+    # that none can be neither in the log nor in the queue for it.
+    Column("log_index", BigInteger),
+    Column("before_log", Boolean, nullable=False, server_default=false()),
 )
 Index("certificate_device", certificate.c.device_id)
+Index("certificate_log_index", certificate.c.log_index, unique=True)
+Index(
+    "certificate_waits",
+    certificate.c.issued_at,
+    sqlite_where=text("log_index IS NULL"),
+    postgresql_where=text("log_index IS NULL"),
+)
 Index(
     "certificate_one_active",
     certificate.c.device_id,
@@ -138,16 +152,65 @@ lease = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 
-event = Table(
-    "event",
+# The logs (docs/log.md): how long each is, its hash, and the last checkpoint that was signed over it.
+log_head = Table(
+    "log_head",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("at", BigInteger, nullable=False),
-    Column("kind", String(64), nullable=False),
-    Column("device_id", String(64)),
-    Column("detail", Text, nullable=False),
+    Column("name", String(32), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("checkpoint", Text),
 )
-Index("event_device", event.c.device_id)
+
+log_tile = Table(
+    "log_tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("tile_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+# What is in `entry` too, but for the columns that it is found by.
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("number", _Id, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("act", String(64), nullable=False),
+    Column("subject", Text),
+    Column("entry", LargeBinary, nullable=False),
+)
+Index("audit_subject", audit_entry.c.subject, audit_entry.c.number)
+Index(
+    "audit_configuration",
+    audit_entry.c.number,
+    sqlite_where=text("act = 'configuration'"),
+    postgresql_where=text("act = 'configuration'"),
+)
+
+# Every revocation list as it was signed last; the published files are copies. `issuer` is the key identifier
+# of the CA, hex; `content_sha256` covers the entries and the distribution points, not the dates.
+crl = Table(
+    "crl",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("this_update", BigInteger, nullable=False),
+    Column("next_update", BigInteger, nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+)
+
+# Into how many shards certificates were divided, under which URL, and until when the last of them may live.
+crl_shards = Table(
+    "crl_shards",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("count", Integer, primary_key=True, autoincrement=False),
+    Column("url", String(512), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
 
 counter = Table(
     "counter",

@@ -97,6 +97,28 @@ class Event(NamedTuple):
     ok: bool
 
 
+Observer = Callable[[Event], None]
+
+
+class _Observers:
+    """Several who look at one bus; never changed, so that one may come or go while events are told."""
+
+    def __init__(self, each: tuple[Observer, ...] = ()) -> None:
+        self._each = each
+
+    def __call__(self, event: Event) -> None:
+        for observer in self._each:
+            observer(event)
+
+    def and_also(self, observer: Observer) -> _Observers:
+        return _Observers((*self._each, observer))
+
+    def without(self, observer: Observer) -> _Observers | None:
+        """Return the others, None where nobody is left: then the bus makes no events."""
+        left = tuple(other for other in self._each if other is not observer)
+        return _Observers(left) if left else None
+
+
 @dataclass(slots=True)
 class Counters:
     """Exact counts since the bus was made or :meth:`reset`.
@@ -126,6 +148,7 @@ class Bus:
     time is measured.
 
     One thread drives it; others may look, arm faults and cut the power while they hold ``exclusive``.
+    ``observer`` is called with every event; :meth:`observe` lets several share it.
     """
 
     def __init__(self, targets: Iterable[Target] = (), *, clock: Clock | None = None) -> None:
@@ -133,7 +156,7 @@ class Bus:
         self.scl_hz = 100_000
         self.clock: Clock = clock if clock is not None else MonotonicClock()
         self.counters = Counters()
-        self.observer: Callable[[Event], None] | None = None
+        self.observer: Observer | None = None
         self.disturbance: Disturbance | None = None
         self.exclusive = threading.RLock()
         self._active: list[Target] = []
@@ -146,6 +169,24 @@ class Bus:
         connected = getattr(target, "connected", None)
         if connected is not None:
             connected(self)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Show ``observer`` every event from now on, beside whoever looks already; return what ends that.
+
+        It is called on the thread that drives the bus, in the middle of a transaction, and must not raise.
+        """
+        with self.exclusive:
+            shared = self.observer
+            if not isinstance(shared, _Observers):
+                shared = _Observers() if shared is None else _Observers((shared,))
+            self.observer = shared.and_also(observer)
+
+        def end() -> None:
+            with self.exclusive:
+                if isinstance(self.observer, _Observers):
+                    self.observer = self.observer.without(observer)
+
+        return end
 
     def _note(self, kind: str, value: int, ok: bool = True) -> None:
         if self.observer is not None:

@@ -20,6 +20,9 @@ from hri.rig.bus_faults import FaultyTarget
 from hri.rig.bus_line import BusLine
 from hri.rig.fault_script import parse_all, render
 from hri.rig.tcp_server import TcpServer
+from hri.rig.trace.file import as_dict, header_dict
+from hri.rig.trace.model import Header
+from hri.rig.trace.recorder import LiveTrace
 
 _LINE_DEADLINE_S = 5.0
 _IDLE_DEADLINE_S = 300.0
@@ -28,6 +31,8 @@ _MAX_LINE = 1 << 16
 _MAX_CLIENTS = 8
 _MAX_HITS = 1000
 _MAX_CLOCKS = 1_000_000
+# 500 transfers of usual size are some 200 KB of JSON; a longer reply would hold the bus up.
+_MAX_TRANSACTIONS = 500
 
 Request = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -36,7 +41,8 @@ class BusControl:
     """Serve the faults of ``wires`` and the supply of ``bus`` on a TCP port of their own.
 
     ``also`` are further requests by name, which see to themselves that the bus is free: they raise ValueError
-    for what makes no sense, and BoardError or OSError for what fails; one at a time.
+    for what makes no sense, and BoardError or OSError for what fails; one at a time. ``header`` is what a
+    trace says of itself.
 
     A line must be whole 5 s after its first byte, at most 64 KiB long, and follow the one before within
     300 s; else the connection is closed. A request waits at most 5 s for a transaction under way. At most
@@ -51,8 +57,10 @@ class BusControl:
         port: int = 0,
         *,
         also: Mapping[str, Request] = MappingProxyType({}),
+        header: Header | None = None,
     ) -> None:
         self._bus = bus
+        self._live = LiveTrace(bus, header, wires=wires)
         self._also = also
         self._also_lock = threading.Lock()
         self._wires = wires
@@ -64,6 +72,7 @@ class BusControl:
             "counters": self._counters,
             "hits": self._hits,
             "power": self._power,
+            "trace": self._trace,
         }
 
     @property
@@ -177,6 +186,18 @@ class BusControl:
         else:
             line.power_off()
         return {"powered": line.powered}
+
+    def _trace(self, request: dict[str, Any]) -> dict[str, Any]:
+        first = request.get("from")
+        if first is not None:
+            _number(first, "from", 1 << 53)
+        found, following, lost = self._live.since(first, _MAX_TRANSACTIONS)
+        return {
+            "trace": header_dict(self._live.header),
+            "transactions": [as_dict(transaction) for transaction in found],
+            "next": following,
+            "lost": lost,
+        }
 
     def _stuck(self) -> str | None:
         held = BusLine.of(self._bus).held

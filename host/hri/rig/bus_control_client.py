@@ -61,6 +61,14 @@ class RemoteControl:
             found += more
         return found
 
+    def trace(self, first: int | None = None) -> dict[str, Any]:
+        """Return the bus's transactions from number ``first`` on, None for those from now on.
+
+        Members: ``trace`` (the header), ``transactions`` (as the lines of a file), ``next`` (the number to
+        ask from), ``lost`` (how many since ``first`` are not kept any more).
+        """
+        return self._ask({"do": "trace"} if first is None else {"do": "trace", "from": first})
+
     def power_off(self) -> None:
         """Take the supply from everything on the bus."""
         self._ask({"do": "power", "on": False})

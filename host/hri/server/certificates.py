@@ -11,12 +11,13 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from hri.attested_issue import NetworkRequest, issue_for
+from hri.attested_issue import NetworkRequest
 from hri.ca.issuance import IssuedCertificate
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.registry import CertificateRecord
 from hri.serial_numbers import serial_text
 from hri.server.bodies import Base64, Body, DeviceId, SerialPath, Text, csr_der, from_base64
+from hri.server.callers import Caller
 from hri.server.roles import MAY_DO_WITHOUT_EVIDENCE
 from hri.server.service import CallerOf, Service, ServiceOf
 
@@ -80,25 +81,25 @@ def issue(service: ServiceOf, caller: CallerOf, body: Issue) -> dict[str, Any]:
         _evidence(body),
         unattested=body.unattested,
     )
-    return _issued(service, issue_for(service.context, request))
+    return _issued(service, caller, request)
 
 
 @router.post("/{serial_number}/renew")
-def renew(service: ServiceOf, serial_number: SerialPath, body: Renewal) -> dict[str, Any]:
+def renew(service: ServiceOf, caller: CallerOf, serial_number: SerialPath, body: Renewal) -> dict[str, Any]:
     """Issue in place of an active certificate, which stays in force until the new one was used."""
     old = _known(service, serial_number)
     request = NetworkRequest(
         csr_der(body.csr), body.profile, old.device_id, _evidence(body), replaces=old.serial_number
     )
-    return _issued(service, issue_for(service.context, request))
+    return _issued(service, caller, request)
 
 
 def _evidence(body: Renewal) -> bytes | None:
     return None if body.evidence is None else from_base64(body.evidence, "evidence")
 
 
-def _issued(service: Service, issued: IssuedCertificate) -> dict[str, Any]:
-    service.metrics.issued.inc()
+def _issued(service: Service, caller: Caller, request: NetworkRequest) -> dict[str, Any]:
+    issued = service.issued(caller, request)
     return {
         "device_id": issued.device_id,
         "serial_number": serial_text(issued.serial_number),

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hri.ca import crl
 from hri.context import Context
 from hri.errors import ConfigurationError
-from hri.lifecycle import publish_crl
+from hri.publication import publish_crls
 
 FRESH = timedelta(seconds=5)
 """How old what is handed out may be; a revocation in this very process shows at once."""
@@ -35,18 +35,20 @@ class CurrentCrl:
             now = self._context.now()
             if self._known is not None and timedelta() <= now - self._known[0] < FRESH:
                 return self._known[1]
-            path = self._folder / crl.FILE_NAME
-            found = crl.published(self._context.authority, self._context.registry, path, now=now)
-            if found is None:
-                der = publish_crl(self._context, self._folder)
-            else:
-                der = found.public_bytes(Encoding.DER)
-            if not der:
+            if self._context.enroller is not None:
                 raise ConfigurationError(
                     "not-found",
                     "the revocation list is the external authority's",
                     "fetch it from the address that the certificates name",
                 )
+            authority, registry = self._context.authority, self._context.registry
+            path = self._folder / crl.FILE_NAME
+            found = crl.published(authority, registry, path, now=now)
+            if found is None:
+                publish_crls(self._context, self._folder)
+                der = crl.newest_full(authority, registry).der
+            else:
+                der = found.public_bytes(Encoding.DER)
             self._known = now, der
             return der
 

@@ -10,7 +10,7 @@ from hri import lifecycle
 from hri.registry import Device
 from hri.serial_numbers import serial_text
 from hri.server.bodies import Body, DeviceId, DevicePath, Text
-from hri.server.service import ServiceOf
+from hri.server.service import CallerOf, ServiceOf
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 _PAGE = 100
@@ -44,9 +44,11 @@ def show_device(service: ServiceOf, device_id: DevicePath) -> dict[str, Any]:
 
 
 @router.post("/{device_id}/revoke")
-def revoke_device(service: ServiceOf, device_id: DevicePath, body: Revocation) -> dict[str, Any]:
+def revoke_device(
+    service: ServiceOf, caller: CallerOf, device_id: DevicePath, body: Revocation
+) -> dict[str, Any]:
     """Revoke a device for good, with its certificates, and publish the list; again changes nothing."""
-    listed = lifecycle.revoke(service.context, device_id, body.reason, service.crl_folder)
+    listed = lifecycle.revoke(service.acting(caller), device_id, body.reason, service.crl_folder)
     service.current_crl.forget()
     return {
         "device_id": device_id,

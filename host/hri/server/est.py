@@ -10,8 +10,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Response
 
-from hri.attested_issue import NetworkRequest, issue_for
+from hri.attested_issue import NetworkRequest
 from hri.ca.csr import check_csr
+from hri.server.callers import Caller
 from hri.server.est_messages import certs_only, check_binding, csr_attrs, read_request, same_names
 from hri.server.peer import Peer
 from hri.server.problems import HttpProblem
@@ -61,7 +62,7 @@ def simple_enroll(
     der = _checked(csr, content_type, peer)
     # A device speaks for itself only; whoever registers devices speaks for the one in the request.
     name = caller.name if caller.role is Role.DEVICE else None
-    return _issued(service, NetworkRequest(der, label, name))
+    return _issued(service, caller, NetworkRequest(der, label, name))
 
 
 @router.post("/simplereenroll", response_class=Response)
@@ -80,7 +81,8 @@ def simple_reenroll(
     if present is None:
         raise TypeError("only devices get here")
     same_names(der, present.der)
-    return _issued(service, NetworkRequest(der, label, caller.name, replaces=present.serial_number))
+    request = NetworkRequest(der, label, caller.name, replaces=present.serial_number)
+    return _issued(service, caller, request)
 
 
 @router.post("/serverkeygen", response_class=Response)
@@ -103,8 +105,7 @@ def _checked(body: bytes, content_type: str, peer: Peer | None) -> bytes:
     return der
 
 
-def _issued(service: Service, request: NetworkRequest) -> Response:
-    issued = issue_for(service.context, request)
-    service.metrics.issued.inc()
+def _issued(service: Service, caller: Caller, request: NetworkRequest) -> Response:
+    issued = service.issued(caller, request)
     # The certificate alone: the chain is what cacerts is for (RFC 7030 section 4.2.3).
     return Response(certs_only([issued.der]), media_type=_CERTS_ONLY)

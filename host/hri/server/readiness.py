@@ -31,7 +31,7 @@ class Readiness:
 
     def checks(self) -> tuple[Check, ...]:
         """Return the state of each part."""
-        return _check("database", self._context.registry.crl_number), self._key_check()
+        return _check("database", self._context.registry.log_head), self._key_check()
 
     def _key_check(self) -> Check:
         with self._lock:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hri.attested_issue import NetworkRequest, issue_for
+from hri.audit.recorder import Recorder
+from hri.ca.issuance import IssuedCertificate
 from hri.context import Context
 from hri.server.callers import Caller, Callers
 from hri.server.current_crl import CurrentCrl
@@ -33,6 +36,17 @@ class Service:
     def of(cls, context: Context, callers: Callers, crl_folder: Path) -> Service:
         """Return the service of an opened home."""
         return cls(context, callers, crl_folder, CurrentCrl(context, crl_folder), Readiness(context))
+
+    def acting(self, caller: Caller) -> Context:
+        """Return the context in which the audit log names this caller as who acts."""
+        recorder = Recorder(f"{caller.role}:{caller.name}", self.context.recorder.keys)
+        return replace(self.context, recorder=recorder)
+
+    def issued(self, caller: Caller, request: NetworkRequest) -> IssuedCertificate:
+        """Issue on a caller's request. Raises what `issue_for` raises."""
+        issued = issue_for(self.acting(caller), request)
+        self.metrics.issued.inc()
+        return issued
 
 
 def _service(request: Request) -> Service:

@@ -15,7 +15,7 @@ from hri.elements.board import IdentityAnswer
 from hri.lifecycle import check_certificate
 from hri.server.bodies import Base64, Body, DeviceId, certificate_der, from_base64
 from hri.server.problems import HttpProblem
-from hri.server.service import Service, ServiceOf
+from hri.server.service import CallerOf, Service, ServiceOf
 from hri.verify.cose import MalformedError
 from hri.verify.decision import Decision
 from hri.verify.leaf import load_certificate
@@ -46,7 +46,7 @@ class Question(Body):
 
 
 @router.post("/verify")
-def verify(service: ServiceOf, body: Answer) -> dict[str, Any]:
+def verify(service: ServiceOf, caller: CallerOf, body: Answer) -> dict[str, Any]:
     """Is this really the device, and is it still trusted? The challenge is spent, whatever the outcome."""
     check_device_id(body.device_id)
     challenge = from_base64(body.challenge, "challenge")
@@ -54,7 +54,7 @@ def verify(service: ServiceOf, body: Answer) -> dict[str, Any]:
         raise HttpProblem("bad-request", f"challenge: has not {_CHALLENGE_BYTES} bytes", "send it as it came")
     certificate = certificate_der(body.certificate, "certificate")
     answer = IdentityAnswer(from_base64(body.answer, "answer"), body.device_id, certificate)
-    decision = decide_on_answer(service.context, answer, challenge, device_id=body.device_id)
+    decision = decide_on_answer(service.acting(caller), answer, challenge, device_id=body.device_id)
     if decision:
         _confirm(service.context, certificate)
     return _told(service, decision)

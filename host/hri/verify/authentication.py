@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .answer import verify_answer
 from .decision import Decision, Reason, ReasonCode
-from .path import Purpose, TrustStore, check_certificate, describe
+from .path import OcspEvidence, Purpose, TrustStore, check_certificate
 from .revocation import RevocationPolicy
 
 # What the single-use store says about a challenge (the values of the registry's verdicts) -> the reason.
@@ -33,6 +33,7 @@ def authenticate(
     challenge_verdict: str,
     at: datetime,
     purpose: Purpose = Purpose.CLIENT,
+    ocsp: Sequence[OcspEvidence] = (),
     revocation: RevocationPolicy = RevocationPolicy.FAIL_CLOSED,
 ) -> Decision:
     """Decide on a device's answer; every reason against it is given, not only the first.
@@ -41,13 +42,13 @@ def authenticate(
     `challenge_verdict` is what the single-use store said about the challenge: "ok", or what was wrong.
     """
     checked = check_certificate(
-        leaf, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
+        leaf, chain, trust, at=at, purpose=purpose, device_id=device_id, ocsp=ocsp, revocation=revocation
     )
     reasons = [*checked.reasons, *challenge_stands(challenge_verdict)]
     key = checked.leaf.key if checked.leaf is not None else None
     if key is not None:
         reasons += verify_answer(answer, key, device_id=device_id, verifier=verifier, challenge=challenge)
-    evidence = describe(checked.leaf) | {"challenge": challenge.hex(), "verifier": verifier}
+    evidence = checked.evidence | {"challenge": challenge.hex(), "verifier": verifier}
     return Decision.of(_once(reasons), device_id, evidence)
 
 

@@ -13,6 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .cose import MalformedError
 from .decision import Reason, ReasonCode
+from .extensions import extension
+from .signatures import signature_is_whole
 
 DEVICE_URI = "urn:hri:device:"
 MAX_CERTIFICATE_BYTES = 16 * 1024
@@ -39,44 +41,30 @@ class Leaf:
     not_after: datetime
     usages: tuple[x509.ObjectIdentifier, ...]
     may_sign: bool
+    is_authority: bool
 
     @classmethod
     def from_der(cls, der: bytes) -> Leaf:
         """Read a certificate; raises MalformedError."""
-        certificate = load_certificate(der)
-        usages: tuple[x509.ObjectIdentifier, ...] = ()
-        uris: list[str] = []
-        may_sign = True
-        for extension in certificate.extensions:
-            value = extension.value
-            if isinstance(value, x509.ExtendedKeyUsage):
-                usages = tuple(value)
-            elif isinstance(value, x509.KeyUsage):
-                may_sign = value.digital_signature
-            elif isinstance(value, x509.SubjectAlternativeName):
-                uris = value.get_values_for_type(x509.UniformResourceIdentifier)
+        certificate, subject = _read(der)
+        usages = extension(certificate, x509.ExtendedKeyUsage)
+        names = extension(certificate, x509.SubjectAlternativeName)
+        may = extension(certificate, x509.KeyUsage)
         return cls(
             certificate,
             _p256_key(certificate),
-            _device_named(certificate.subject, uris),
+            _device_named(subject, names),
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,
-            usages,
-            may_sign,
+            tuple(usages) if usages is not None else (),
+            may is None or may.digital_signature,
+            _may_issue(certificate, may),
         )
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
     """Read a certificate with its subject and extensions; raises MalformedError."""
-    if len(der) > MAX_CERTIFICATE_BYTES:
-        raise MalformedError(f"a certificate of {len(der)} bytes")
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        # These are read lazily; reading them here means that nothing can fail later on.
-        _ = (certificate.extensions, certificate.subject)
-    except Exception as error:
-        raise MalformedError(f"not a certificate: {error}") from error
-    return certificate
+    return _read(der)[0]
 
 
 def key_is_p256(leaf: Leaf) -> Reason | None:
@@ -130,8 +118,41 @@ def names_the_device(leaf: Leaf, expected: str | None) -> Reason | None:
     )
 
 
-def _device_named(subject: x509.Name, uris: list[str]) -> str | None:
+def is_no_authority(leaf: Leaf) -> Reason | None:
+    """A device issues nothing: no cA, keyCertSign, cRLSign or nameConstraints (RFC 5280 section 4.2.1)."""
+    if not leaf.is_authority:
+        return None
+    return Reason(ReasonCode.CHAIN_INVALID, "the certificate is one of an authority, not of a device")
+
+
+def _read(der: bytes) -> tuple[x509.Certificate, x509.Name]:
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        raise MalformedError(f"a certificate of {len(der)} bytes")
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        # These are read lazily; reading them here means that nothing can fail later on. An issuer's name is
+        # read as the subject of the certificate above, or no path is found.
+        _, subject = certificate.extensions, certificate.subject
+        whole = signature_is_whole(der, certificate.signature)
+    except Exception as error:
+        raise MalformedError(f"not a certificate: {error}") from error
+    if not whole:
+        raise MalformedError("a certificate whose signature is not of whole octets")
+    return certificate, subject
+
+
+def _may_issue(certificate: x509.Certificate, usage: x509.KeyUsage | None) -> bool:
+    constraints = extension(certificate, x509.BasicConstraints)
+    return (
+        (constraints is not None and constraints.ca)
+        or (usage is not None and (usage.key_cert_sign or usage.crl_sign))
+        or extension(certificate, x509.NameConstraints) is not None
+    )
+
+
+def _device_named(subject: x509.Name, alternative: x509.SubjectAlternativeName | None) -> str | None:
     names = [str(attribute.value) for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    uris = alternative.get_values_for_type(x509.UniformResourceIdentifier) if alternative is not None else []
     devices = [uri for uri in uris if uri.startswith(DEVICE_URI)]
     if len(names) == 1 and names[0] and devices == [DEVICE_URI + names[0]]:
         return names[0]

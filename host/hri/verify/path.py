@@ -1,7 +1,6 @@
-"""Does this certificate count, here and now, for this purpose and this device? (RFC 5280 section 6)
+"""Does this certificate count, here and now, for this purpose and this device?
 
-The path itself is built by cryptography's X.509 verifier. The gaps that are closed here: it accepts a leaf
-without extended key usage, knows nothing of revocation, and nothing of device ids.
+The rules of `path_rules`, which any chain keeps, and those of `leaf`, which a device certificate keeps.
 """
 
 from __future__ import annotations
@@ -9,32 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import (
-    Criticality,
-    ExtensionPolicy,
-    Policy,
-    PolicyBuilder,
-    VerificationError,
-)
+from cryptography.x509.oid import ObjectIdentifier
 
 from hri.serial_numbers import serial_text
 
 from . import leaf as rules
 from .cose import MalformedError
+from .crl import RevocationLists
 from .decision import Decision, Reason, ReasonCode
 from .leaf import Leaf, Purpose, load_certificate
-from .revocation import RevocationPolicy, authority_not_revoked, not_revoked
-from .trust import TrustStore, authentic
+from .ocsp import OcspEvidence, OcspResponses
+from .path_rules import PathPolicy, check_path
+from .revocation import RevocationPolicy
+from .trust import TrustStore
 
 __all__ = [
     "CheckedCertificate",
+    "OcspEvidence",
     "Purpose",
+    "RevocationPolicy",
     "TrustStore",
     "check_certificate",
     "describe",
@@ -49,12 +46,19 @@ MAX_CHAIN = 8
 class CheckedCertificate:
     """A certificate and what the rules say about it.
 
-    `leaf` is None where it could not be read, `device_id` where no device is named.
+    `leaf` is None where it could not be read, `device_id` where no device is named. `standing` cites the
+    lists and responses that were used.
     """
 
     leaf: Leaf | None
     device_id: str | None
     reasons: tuple[Reason, ...]
+    standing: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What a decision about the certificate rests on, for people and for the audit."""
+        return describe(self.leaf) | ({"standing": list(self.standing)} if self.standing else {})
 
 
 def verify_certificate(
@@ -66,7 +70,9 @@ def verify_certificate(
     purpose: Purpose = Purpose.CLIENT,
     device_id: str | None = None,
     crls: Sequence[bytes] = (),
+    ocsp: Sequence[OcspEvidence] = (),
     revocation: RevocationPolicy = RevocationPolicy.FAIL_CLOSED,
+    certificate_policies: frozenset[ObjectIdentifier] = frozenset(),
 ) -> Decision:
     """Is this the valid certificate of this device (of any device, if `device_id` is None)?
 
@@ -76,13 +82,21 @@ def verify_certificate(
     try:
         between = [load_certificate(der) for der in chain[:MAX_CHAIN]]
     except MalformedError as error:
-        return Decision(False, device_id, (_malformed(error),))
+        return Decision(False, device_id, (_malformed("the chain", error),))
     trust = TrustStore.from_der(anchors)
-    trust = replace(trust, lists=authentic(crls, (*trust.anchors, *between)))
+    trust = replace(trust, lists=RevocationLists.from_der(crls, (*trust.anchors, *between)))
     checked = check_certificate(
-        leaf_der, chain, trust, at=at, purpose=purpose, device_id=device_id, revocation=revocation
+        leaf_der,
+        chain,
+        trust,
+        at=at,
+        purpose=purpose,
+        device_id=device_id,
+        ocsp=ocsp,
+        revocation=revocation,
+        certificate_policies=certificate_policies,
     )
-    return Decision.of(checked.reasons, checked.device_id, describe(checked.leaf))
+    return Decision.of(checked.reasons, checked.device_id, checked.evidence)
 
 
 def check_certificate(
@@ -93,18 +107,34 @@ def check_certificate(
     at: datetime,
     purpose: Purpose = Purpose.CLIENT,
     device_id: str | None = None,
+    ocsp: Sequence[OcspEvidence] = (),
     revocation: RevocationPolicy = RevocationPolicy.FAIL_CLOSED,
+    certificate_policies: frozenset[ObjectIdentifier] = frozenset(),
 ) -> CheckedCertificate:
     """As `verify_certificate`, against a trust store made beforehand, and giving the certificate as read."""
     if at.tzinfo is None:
         raise ValueError("the time must be aware")
     try:
-        if len(chain) > MAX_CHAIN:
-            raise MalformedError(f"{len(chain)} certificates, and no chain has more than {MAX_CHAIN}")
-        leaf = Leaf.from_der(leaf_der)
-        between = [trust.read(der) for der in chain]
+        leaf, between = _read(leaf_der, chain, trust)
     except MalformedError as error:
-        return CheckedCertificate(None, device_id, (_malformed(error),))
+        return CheckedCertificate(None, device_id, (_malformed("the chain", error),))
+    try:
+        if len(ocsp) > MAX_CHAIN:
+            raise MalformedError(f"{len(ocsp)} of them, and no chain needs more than {MAX_CHAIN}")
+        responses = OcspResponses(ocsp) if ocsp else None
+    except MalformedError as error:
+        return CheckedCertificate(leaf, device_id, (_malformed("the OCSP responses", error),))
+    path = check_path(
+        leaf.certificate,
+        between,
+        trust,
+        at=at,
+        policy=PathPolicy(purpose.value, revocation, certificate_policies),
+        responses=responses,
+        # A leaf outside its validity is reported as such; its path is judged at the nearest time it was
+        # valid, so that an expired certificate that was also revoked, or forged, is told apart.
+        valid_at=min(max(at, leaf.not_before), leaf.not_after),
+    )
     kept = (
         rules.key_is_p256(leaf),
         rules.not_too_early(leaf, at),
@@ -112,72 +142,18 @@ def check_certificate(
         rules.serves_purpose(leaf, purpose),
         rules.names_one_device(leaf),
         rules.names_the_device(leaf, device_id),
-        *_path_rules(leaf, between, trust, at, purpose, revocation),
+        rules.is_no_authority(leaf),
     )
-    reasons = tuple(reason for reason in kept if reason is not None)
-    return CheckedCertificate(leaf, leaf.device_id if device_id is None else device_id, reasons)
+    reasons = (*(reason for reason in kept if reason is not None), *path.reasons)
+    named = leaf.device_id if device_id is None else device_id
+    return CheckedCertificate(leaf, named, reasons, path.standing)
 
 
-def _path_rules(
-    leaf: Leaf,
-    chain: Sequence[x509.Certificate],
-    trust: TrustStore,
-    at: datetime,
-    purpose: Purpose,
-    revocation: RevocationPolicy,
-) -> list[Reason | None]:
-    """A path leads to an anchor, and nothing on it is revoked."""
-    # A leaf outside its validity is reported as such; its path is judged at the nearest time it was valid,
-    # so that an expired certificate that was also revoked, or forged, is told apart.
-    when = min(max(at, leaf.not_before), leaf.not_after)
-    try:
-        path = _build_path(leaf.certificate, chain, trust, when, purpose)
-    except VerificationError as error:
-        return [Reason(ReasonCode.CHAIN_INVALID, f"no valid path to a trust anchor: {error}")]
-    reasons: list[Reason | None] = []
-    for position in range(len(path) - 1):
-        rule = not_revoked if position == 0 else authority_not_revoked
-        reasons.append(rule(path[position], path[position + 1], trust.lists, at, revocation))
-    return reasons
-
-
-def _build_path(
-    leaf: x509.Certificate,
-    chain: Sequence[x509.Certificate],
-    trust: TrustStore,
-    at: datetime,
-    purpose: Purpose,
-) -> list[x509.Certificate]:
-    """The certificates from the leaf to an anchor; raises VerificationError."""
-    ca, ee = _extension_policies(purpose)
-    builder = PolicyBuilder().store(trust.store).time(at).extension_policies(ca_policy=ca, ee_policy=ee)
-    candidates = [*chain, *(one for one in trust.intermediates.values() if one not in chain)]
-    path = builder.build_client_verifier().verify(leaf, candidates).chain
-    anchor = trust.vouched.get(path[-1])
-    if anchor is None:
-        return path
-    if not anchor.not_valid_before_utc <= at <= anchor.not_valid_after_utc:
-        raise VerificationError("the trust anchor is not valid at this time")
-    return [*path, anchor]
-
-
-@cache
-def _extension_policies(purpose: Purpose) -> tuple[ExtensionPolicy, ExtensionPolicy]:
-    """What CAs and leaves have to carry: cryptography's defaults, except for the extended key usage."""
-
-    def may_issue_for(
-        _policy: Policy, _certificate: x509.Certificate, usages: x509.ExtendedKeyUsage | None
-    ) -> None:
-        # RFC 5280 leaves it open, but it is general practice: a CA's own usages constrain its leaves.
-        allowed = {purpose.value, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-        if usages is not None and allowed.isdisjoint(usages):
-            raise ValueError(f"a CA on the path may not issue for {purpose.name.lower()} authentication")
-
-    kind = x509.ExtendedKeyUsage
-    ca = ExtensionPolicy.webpki_defaults_ca().may_be_present(kind, Criticality.AGNOSTIC, may_issue_for)
-    # The leaf's own extended key usage has its rule above (`serves_purpose`), with its own reason.
-    ee = ExtensionPolicy.webpki_defaults_ee().may_be_present(kind, Criticality.AGNOSTIC, None)
-    return ca, ee
+def _read(leaf_der: bytes, chain: Sequence[bytes], trust: TrustStore) -> tuple[Leaf, list[x509.Certificate]]:
+    """The certificates that were presented; raises MalformedError."""
+    if len(chain) > MAX_CHAIN:
+        raise MalformedError(f"{len(chain)} certificates, and no chain has more than {MAX_CHAIN}")
+    return Leaf.from_der(leaf_der), [trust.read(der) for der in chain]
 
 
 def describe(leaf: Leaf | None) -> dict[str, str]:
@@ -191,5 +167,5 @@ def describe(leaf: Leaf | None) -> dict[str, str]:
     }
 
 
-def _malformed(error: MalformedError) -> Reason:
-    return Reason(ReasonCode.MALFORMED, f"the chain: {error}")
+def _malformed(what: str, error: MalformedError) -> Reason:
+    return Reason(ReasonCode.MALFORMED, f"{what}: {error}")

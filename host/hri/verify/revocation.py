@@ -1,164 +1,114 @@
-"""Has a certificate been revoked? Certificate revocation lists under RFC 5280 section 6.3."""
+"""Has a certificate been revoked? What lists and responses say of it, put together (RFC 5280 section 6.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtensionOID
 
 from hri.serial_numbers import serial_text
 
-from .cose import MalformedError
 from .decision import Reason, ReasonCode
-
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-_UNDERSTOOD = frozenset(
-    {
-        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-        ExtensionOID.CRL_NUMBER,
-        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
-    }
-)
-
-
-class RevocationPolicy(Enum):
-    """What to do where nothing current and authentic says whether a certificate is revoked."""
-
-    FAIL_CLOSED = "fail-closed"
-    FAIL_OPEN = "fail-open"
+from .finding import Finding, Status
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationList:
-    """One CRL, the CA by whose key its signature was found good, and the scope it gives itself."""
+class RevocationPolicy:
+    """What a decision asks of the evidence of standing.
 
-    crl: x509.CertificateRevocationList
-    issuer: x509.Certificate
-    scope: x509.IssuingDistributionPoint | None
+    `fail_open`: accept where nothing current and authentic says whether a certificate is revoked. `max_age`:
+    how long after its thisUpdate a list or response counts as current, however late its nextUpdate.
+    `every_authority`: ask the same of every authority below the anchor (RFC 5280 section 6.1.3 (a)(3));
+    without it an authority's standing counts only where something is known of it, as an offline root may
+    publish nothing.
+    Raises ValueError for a `max_age` that is not positive.
+    """
 
-    @classmethod
-    def authentic(cls, der: bytes, issuers: Sequence[x509.Certificate]) -> RevocationList | None:
-        """The CRL, if one of `issuers` signed it and it is of a kind understood here, or else None.
+    fail_open: bool = False
+    max_age: timedelta | None = None
+    every_authority: bool = False
 
-        Checking the signature here, once, keeps it out of every single decision. Raises MalformedError.
-        """
-        try:
-            crl = x509.load_der_x509_crl(der)
-            # These are read lazily; reading them here means that nothing can fail later on.
-            extensions, _ = list(crl.extensions), crl.issuer
-        except Exception as error:
-            raise MalformedError(f"not a CRL: {error}") from error
-        # An extension that is critical and not understood may narrow the list, a delta holds only changes.
-        if any(extension.critical and extension.oid not in _UNDERSTOOD for extension in extensions):
-            return None
-        for issuer in issuers:
-            if issuer.subject == crl.issuer and _may_sign_crls(issuer) and _signed(crl, issuer):
-                return cls(crl, issuer, _extension(crl, x509.IssuingDistributionPoint))
-        return None
+    FAIL_CLOSED: ClassVar[RevocationPolicy]
+    FAIL_OPEN: ClassVar[RevocationPolicy]
 
-    def speaks_of(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-        """The list is by `issuer`, which issued the certificate, and has the certificate in its scope."""
-        if self.issuer != issuer and not _same_authority(self.issuer, issuer):
-            return False
-        return self.scope is None or _in_scope(self.scope, certificate)
-
-    def is_current(self, at: datetime) -> bool:
-        """`at` is not before thisUpdate and before nextUpdate; a list without nextUpdate is never current."""
-        end = self.crl.next_update_utc
-        return end is not None and self.crl.last_update_utc <= at < end
-
-    def lists(self, certificate: x509.Certificate) -> bool:
-        """The certificate's serial number is in the list."""
-        return self.crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+    def __post_init__(self) -> None:
+        if self.max_age is not None and self.max_age <= timedelta(0):
+            raise ValueError("evidence has some age; a maximal age of nothing would refuse it all")
 
 
-def not_revoked(
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    lists: Sequence[RevocationList],
-    at: datetime,
-    policy: RevocationPolicy,
-) -> Reason | None:
-    """A leaf is not listed, and a list of its issuer that is current says so."""
-    concerned = [entry for entry in lists if entry.speaks_of(certificate, issuer)]
-    # Revocation is for good: an authentic list that names the certificate counts whatever its dates.
-    if any(entry.lists(certificate) for entry in concerned):
-        return Reason(
-            ReasonCode.REVOKED,
-            f"certificate {serial_text(certificate.serial_number)} was revoked by its issuer",
-        )
-    if policy is RevocationPolicy.FAIL_OPEN or any(entry.is_current(at) for entry in concerned):
-        return None
-    why = "the issuer's CRL is out of date" if concerned else "there is no authentic CRL of its issuer"
-    return Reason(
-        ReasonCode.REVOCATION_UNKNOWN, f"certificate {serial_text(certificate.serial_number)}: {why}"
-    )
+RevocationPolicy.FAIL_CLOSED = RevocationPolicy()
+RevocationPolicy.FAIL_OPEN = RevocationPolicy(fail_open=True)
 
 
-def authority_not_revoked(
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    lists: Sequence[RevocationList],
-    at: datetime,
-    policy: RevocationPolicy,
-) -> Reason | None:
-    """An issuing CA is not listed by the CA above it, if that one publishes a list at all."""
-    concerned = [entry for entry in lists if entry.speaks_of(certificate, issuer)]
-    return not_revoked(certificate, issuer, concerned, at, policy) if concerned else None
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why a certificate is not in good standing, None if it is, and the statements that this rests on."""
+
+    reason: Reason | None
+    cited: tuple[dict[str, Any], ...] = ()
 
 
-def _same_authority(one: x509.Certificate, other: x509.Certificate) -> bool:
-    """Two certificates of one CA (a renewal, a cross-certificate): the same name and the same key."""
-    return one.subject == other.subject and _spki(one) == _spki(other)
+def standing_of(
+    certificate: x509.Certificate, findings: Sequence[Finding], at: datetime, policy: RevocationPolicy
+) -> Standing:
+    """Judge a leaf by all that is said of it: revoked anywhere beats good anywhere."""
+    name = f"certificate {serial_text(certificate.serial_number)}"
+    against = _revoking(findings, at, policy)
+    if against is not None:
+        why = f", {against.reason.value}" if against.reason is not None else ""
+        reason = Reason(ReasonCode.REVOKED, f"{name} was revoked by its issuer{why}")
+        return Standing(reason, (_cited(certificate, against, at),))
+    good = [one for one in findings if _proves_good(one, at, policy)]
+    if good:
+        best = max(good, key=lambda one: one.this_update)
+        return Standing(None, (_cited(certificate, best, at),))
+    if policy.fail_open:
+        return Standing(None)
+    cited = tuple(_cited(certificate, one, at) for one in findings)
+    return Standing(Reason(ReasonCode.REVOCATION_UNKNOWN, f"{name}: {_gap(findings, at)}"), cited)
 
 
-def _spki(certificate: x509.Certificate) -> bytes:
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def standing_of_authority(
+    certificate: x509.Certificate, findings: Sequence[Finding], at: datetime, policy: RevocationPolicy
+) -> Standing:
+    """Judge an authority below the anchor, as a leaf if the policy says so or anything is known of it."""
+    if not findings and not policy.every_authority:
+        return Standing(None)
+    return standing_of(certificate, findings, at, policy)
 
 
-def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    key = issuer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return False
-    try:
-        return crl.is_signature_valid(key)
-    except (TypeError, ValueError):  # signed by an algorithm of another family
-        return False
+def _revoking(findings: Sequence[Finding], at: datetime, policy: RevocationPolicy) -> Finding | None:
+    """The statement by which the certificate is revoked.
+
+    Revocation is for good: an authentic statement counts whatever its dates. Only a hold can be lifted, and
+    is when it is out of date and a newer, current statement says good.
+    """
+    revoking = [one for one in findings if one.status is Status.REVOKED]
+    for one in revoking:
+        if one.revoked_for_good or one.is_current(at, policy.max_age):
+            return one
+    lifted = max((one.this_update for one in findings if _proves_good(one, at, policy)), default=None)
+    return next((one for one in revoking if lifted is None or one.this_update >= lifted), None)
 
 
-def _may_sign_crls(issuer: x509.Certificate) -> bool:
-    """RFC 5280 section 6.3.3 (f): a keyUsage extension, if there is one, has cRLSign."""
-    usage = _extension(issuer, x509.KeyUsage)
-    return usage is None or usage.crl_sign
+def _proves_good(finding: Finding, at: datetime, policy: RevocationPolicy) -> bool:
+    return finding.status is Status.GOOD and finding.conclusive and finding.is_current(at, policy.max_age)
 
 
-def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
-    """RFC 5280 section 6.3.3 (b)(2); lists by reason, indirect or relative to the issuer are not used."""
-    constraints = _extension(certificate, x509.BasicConstraints)
-    is_ca = constraints is not None and constraints.ca
-    if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
-        return False
-    if point.relative_name or (point.only_contains_user_certs and is_ca):
-        return False
-    if point.only_contains_ca_certs and not is_ca:
-        return False
-    if point.full_name is None:
-        return True
-    published = _extension(certificate, x509.CRLDistributionPoints) or ()
-    return any(name in point.full_name for entry in published for name in entry.full_name or ())
+def _gap(findings: Sequence[Finding], at: datetime) -> str:
+    if not findings:
+        return "there is no authentic CRL or OCSP response of its issuer"
+    if not any(one.is_current(at, None) for one in findings):
+        return "what its issuer said of it is out of date or not yet in force"
+    if not any(one.status is Status.GOOD for one in findings):
+        return "its issuer does not know it"
+    if not any(one.conclusive for one in findings):
+        return "what its issuer said does not cover every reason, or lacks the nonce that was asked for"
+    return "what its issuer said of it is older than the policy allows"
 
 
-def _extension(
-    holder: x509.Certificate | x509.CertificateRevocationList, kind: type[_Extension]
-) -> _Extension | None:
-    try:
-        return holder.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+def _cited(certificate: x509.Certificate, finding: Finding, at: datetime) -> dict[str, Any]:
+    return {"certificate_serial_number": serial_text(certificate.serial_number), **finding.cited(at)}

@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtensionOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from .cose import MalformedError
+from .crl import RevocationLists
 from .leaf import load_certificate
-from .revocation import RevocationList
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.+?)-----END \1-----", re.DOTALL)
 # A root with any other extension (name constraints, usages, policies) constrains more than its issuing CA,
@@ -40,7 +40,7 @@ class TrustStore:
     anchors: tuple[x509.Certificate, ...]
     intermediates: Mapping[bytes, x509.Certificate]
     vouched: Mapping[x509.Certificate, x509.Certificate]
-    lists: tuple[RevocationList, ...]
+    lists: RevocationLists
     store: Store
 
     @classmethod
@@ -59,7 +59,8 @@ class TrustStore:
         by_age = sorted(roots, key=lambda root: root.not_valid_after_utc)
         vouched = {ca: root for ca in between.values() for root in by_age if _vouches(root, ca)}
         store = Store([*roots, *vouched])
-        return cls(roots, between, vouched, authentic(crls, (*roots, *between.values())), store)
+        lists = RevocationLists.from_der(crls, (*roots, *between.values()))
+        return cls(roots, between, vouched, lists, store)
 
     @classmethod
     def from_pem(cls, anchors: bytes, *, intermediates: bytes = b"", crls: bytes = b"") -> TrustStore:
@@ -85,12 +86,6 @@ def _pem_blocks(text: bytes, label: bytes) -> list[bytes]:
         return [binascii.a2b_base64(block) for block in found]
     except binascii.Error as error:
         raise MalformedError(f"a PEM block of a {label.decode()} is damaged") from error
-
-
-def authentic(crls: Sequence[bytes], issuers: Sequence[x509.Certificate]) -> tuple[RevocationList, ...]:
-    """Those of the CRLs (DER) that one of the issuers signed; raises MalformedError."""
-    lists = (RevocationList.authentic(der, issuers) for der in crls)
-    return tuple(entry for entry in lists if entry is not None)
 
 
 def _vouches(root: x509.Certificate, ca: x509.Certificate) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from adafruit_atecc.adafruit_atecc import CFG_TLS
+from hri.elements.atecc.description import Profile
 from hri.elements.atecc.known import identify
 from hri.elements.atecc.lint import RULES, lint, rules_table
 from hypothesis import given
@@ -215,6 +216,20 @@ def test_what_somebody_else_fills_need_not_be_writable_after_the_lock() -> None:
     assert lint(config, profile=custom) == []
 
 
+def nameless() -> Profile:
+    """The shipped profile as somebody's own, which says of no slot what it is for."""
+    slots = tuple(replace(slot, role="general-data") for slot in PROFILE.slots)
+    return replace(PROFILE, kind="custom", slots=slots)
+
+
+def test_a_private_key_that_nobody_names_is_pointed_out_and_said_to_be_replaceable() -> None:
+    found = lint(with_slot(GOOD, 0, 0x2081, 0x0013), profile=nameless())
+    unnamed = {finding.slot: finding.message for finding in found if finding.code == "private-key-unnamed"}
+    assert set(unnamed) == {0, 1, 2, 3, 4}
+    assert "replace for ever" in unnamed[0]
+    assert "replace for ever" not in unnamed[1]
+
+
 def test_every_rule_is_broken_by_some_case() -> None:
     """No code is listed that nothing finds."""
     found = {"wrong-length"}
@@ -225,6 +240,7 @@ def test_every_rule_is_broken_by_some_case() -> None:
     for slot, slot_config, key_config, _ in ROLES:
         found |= {f.code for f in lint(with_slot(GOOD, slot, slot_config, key_config), profile=PROFILE)}
     found |= {finding.code for finding in lint(changed(GOOD, b88=0xFB), present=blank())}
+    found |= {finding.code for finding in lint(GOOD, profile=nameless())}
     assert found == set(RULES)
 
 

@@ -24,9 +24,10 @@ def test_a_preprovisioned_chip_shows_its_chain(hri, vendor, tmp_path):
         assert signer.subject.rfc4514_string().startswith("CN=Crypto Authentication Signer 2C60")
         assert device.issuer == signer.subject
 
-        words = hri("chip", "chain", "--port", port, "--roots", str(tmp_path / "root.pem"))
+        words = hri("chip", "chain", "--port", port, "--roots", str(tmp_path / "root.pem"), "--pem")
         assert words.out.startswith("trusted")
         assert words.out.count("-----BEGIN CERTIFICATE-----") == 2
+        assert "answered a fresh challenge" in words.err
 
 
 def test_a_chip_of_another_root_is_not_trusted(hri, vendor, tmp_path):

@@ -22,10 +22,20 @@ def test_help_names_only_commands_that_exist(hri):
     ran = hri("--help")
 
     assert ran.status == 0
-    for command in ("provision", "authenticate", "attest", "verify", "revoke", "chip", "rig", "ca", "serve"):
+    for command in (
+        "provision",
+        "authenticate",
+        "attest",
+        "verify",
+        "revoke",
+        "chip",
+        "rig",
+        "ca",
+        "log",
+        "audit",
+        "serve",
+    ):
         assert command in ran.out
-    for later in ("audit", " log "):
-        assert later not in ran.out
 
 
 def test_no_command_shows_the_help(hri):
@@ -224,10 +234,11 @@ def test_chip_commands_look_and_do_not_touch(hri, port, board):
 
 def test_apply_and_lock_are_dry_runs_without_the_serial_number(hri, port, board):
     hri("ca", "init")
-    for command in (("apply",), ("lock",), ("lock", "--zone", "data")):
+    # What cannot be locked yet ends with 1, as the real run would.
+    for status, *command in ((0, "apply"), (1, "lock"), (1, "lock", "--zone", "data")):
         ran = hri("--json", "chip", *command, "--port", port)
 
-        assert ran.status == 0
+        assert ran.status == status
         assert ran.json["dry_run"] is True
         assert ran.json["serial_number"] == board.serial.hex()
     assert board.changes == []

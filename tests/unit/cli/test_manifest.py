@@ -21,7 +21,7 @@ def test_a_manifest_goes_from_one_station_to_another(hri, provisioned, tmp_path,
     imported = hri("--json", "manifest", "import", str(manifest), "--ca", str(signer))
     assert imported.json == {"recorded": 1, "known": 0, "without_key": []}
     assert (
-        "0 chips endorsed, 1 were already"
+        "chips endorsed: 0, and 1 that were already"
         in hri("manifest", "import", str(manifest), "--ca", str(signer)).out
     )
 

@@ -24,7 +24,7 @@ WRITES = (
     "record_certificates",
     "record_authentication",
     "activate",
-    "log_event",
+    "record_acts",
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -266,10 +265,3 @@ def test_a_changed_state_stops_the_recording(registry: Registry, record: Record,
         registry.record_certificates([replace(first, serial_number=7)], expected=expected)
 
     assert _states(registry) == {5: "revoked", 6: "issued"}
-
-
-def test_list_numbers_rise_and_never_repeat(registry: Registry) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        numbers = list(pool.map(lambda _: registry.next_crl_number(), range(20), timeout=60))
-
-    assert sorted(numbers) == list(range(1, 21))

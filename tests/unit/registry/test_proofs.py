@@ -88,14 +88,3 @@ def test_evidence_is_found_by_device_chip_and_kind(registry: Registry, now: date
     assert registry.evidence("dev-1", kind="state") == ()
     assert [item.id for item in registry.evidence()] == [number, other]
     assert registry.evidence_by_id(frozenset({number, 999})) == {number: birth}
-
-
-def test_events_come_in_their_order(registry: Registry, now: datetime) -> None:
-    registry.log_event("provisioned", "dev-1", {"slot": 0}, now=now)
-    registry.log_event("started", None, now=now)
-
-    first, second = registry.events()
-    assert (first.kind, first.device_id, first.detail, first.at) == ("provisioned", "dev-1", {"slot": 0}, now)
-    assert (second.kind, second.device_id, second.detail) == ("started", None, {})
-    assert registry.events("dev-1") == (first,)
-    assert registry.events(after=first.id) == (second,)

@@ -232,7 +232,7 @@ def test_health_says_what_does_not_work(client, context, monkeypatch):
         raise StorageError("database-unreachable", "it is gone", "wait")
 
     assert client.get("/healthz").json() == {"status": "ready", "database": "ok", "ca-key": "ok"}
-    monkeypatch.setattr(context.registry, "crl_number", gone)
+    monkeypatch.setattr(context.registry, "log_head", gone)
 
     answer = client.get("/healthz")
 

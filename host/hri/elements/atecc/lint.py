@@ -79,6 +79,7 @@ RULES: dict[str, tuple[Severity, str]] = {
         "warning",
         "it has to be written before, and hri writes zeros, which all know",
     ),
+    "private-key-unnamed": ("warning", "if it is to be an identity, lint cannot tell whether it lasts"),
     "secure-boot-key-replaceable": ("warning", "whoever has the bus decides what firmware boots"),
     "write-key-itself": ("warning", "who loses the key can never replace it"),
     "aes-off": ("warning", "the slot holds a key that no command can use"),

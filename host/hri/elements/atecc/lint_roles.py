@@ -99,6 +99,11 @@ def roles(chip: ChipConfig, profile: Profile) -> Iterator[Found]:
             yield Found(slot.number, "never-readable", f"the {described.title} could never be read")
         if described.role in _DEVICE_KEYS:
             yield from device_key(slot)
+        elif slot.key_config.private and profile.kind in ("device", "custom"):
+            message = f"a private key in a slot that is only called {described.role}"
+            if slot.slot_config.genkey and not slot.key_config.lockable:
+                message += ", and that anybody can replace for ever"
+            yield Found(slot.number, "private-key-unnamed", message)
         if described.role == "rotatable":
             yield from rotatable_key(slot)
         if profile.kind != "device":

@@ -188,7 +188,16 @@ def shipped_profiles() -> tuple[Profile, ...]:
     return tuple(_shipped(name) for name in shipped_names())
 
 
+def profile_text(name: str) -> str:
+    """The YAML of a profile that ships with hri; raises ConfigurationError for another name."""
+    if name not in shipped_names():
+        raise ConfigurationError(
+            "unknown-profile", f"no profile is called {name!r}", f"there are {', '.join(shipped_names())}"
+        )
+    return _FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
 # Asked for in every appraisal, and the files do not change while a program runs.
 @cache
 def _shipped(name: str) -> Profile:
-    return parse_profile(_FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+    return parse_profile(profile_text(name))

@@ -71,8 +71,13 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        if not self.path.parent.is_dir():
+            raise ChipStateError(
+                "chip-state",
+                f"there is no folder {self.path.parent} for the chip's state",
+                "make it, or correct the path: a new chip in a new place is seldom what is meant",
+            )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ChipStateError(

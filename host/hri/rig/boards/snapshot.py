@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,9 @@ from hri.rig.atecc.store import decode, encode
 _VERSION = 1
 _ABOUT, _CHIP, _FLASH = "snapshot.json", "chip.json", "flash"
 _LARGEST = 1 << 26
+# What zipfile and its decompressor raise for bytes that were changed; RuntimeError for one that seems to be
+# encrypted, or compressed in a way that it does not know.
+_DAMAGED = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class RigSnapshot:
                     f"it has version {about['version']!r}, this program reads version {_VERSION}"
                 )
             return cls(str(about["board"]), flash, variant, chip)
-        except (ValueError, KeyError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise ValueError(f"this is no snapshot of a board: {error}") from error
 
 
