@@ -236,6 +236,10 @@ class Home:
         """Return where the issuing CA's revocation list is published."""
         return self.path / "crl" / "issuing.crl"
 
+    def ocsp_folder(self) -> Path:
+        """Return where the keys and certificates of OCSP responders are kept."""
+        return self.path / "ocsp"
+
 
 def process_actor() -> str:
     """Return who runs this process, as the audit log names them: `user@host`, by the system's own word."""

@@ -64,7 +64,7 @@ def produce(
     """Make OCSP answers ahead, one file a certificate, and replace those that change or end soon."""
     state = state_of(context)
     with state.context(unlocked=True) as opened:
-        keys = state.home.path / "ocsp"
+        keys = state.home.ocsp_folder()
         done = produce_ocsp(
             opened,
             ocsp_delegates(opened, keys, state.home.passphrases.get("ca")),

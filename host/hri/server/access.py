@@ -106,7 +106,7 @@ class Access:
 
     def _route(self, scope: Scope) -> str | None:
         """Return the template of the route that is meant, None if there is none or not with this method."""
-        full = (route.path for route in self._routes if route.matches(scope)[0] is Match.FULL)
+        full = (route.path_format for route in self._routes if route.matches(scope)[0] is Match.FULL)
         return next(full, None)
 
     def _nowhere(self, scope: Scope) -> HttpProblem:

@@ -15,6 +15,8 @@ from hri.server import (
     devices,
     est,
     health,
+    log,
+    ocsp,
     problems,
     standing,
     verification,
@@ -24,7 +26,7 @@ from hri.server.limits import Bounded, RateLimit
 from hri.server.service import Service
 from hri.server_config import LimitsConfig
 
-PARTS = (health, standing, est, devices, certificates, challenges, verification)
+PARTS = (health, standing, ocsp, log, est, devices, certificates, challenges, verification)
 _DESCRIPTION = (
     "Hardware rooted identity: devices, certificates, challenges, decisions. Errors are problem details "
     "(RFC 9457). Credentials are a client certificate, or a token as Bearer or as the password of Basic."

@@ -35,6 +35,9 @@ class Metrics:
         self.storage_errors = Counter(
             "hri_storage_errors", "Failures of database or disk.", ("code",), registry=self._registry
         )
+        self.ocsp_answers = Counter(
+            "hri_ocsp_answers", "OCSP answers by their status.", ("status",), registry=self._registry
+        )
 
     def decided(self, decision: Decision) -> None:
         """Count a decision under each of its reasons."""

@@ -43,6 +43,7 @@ _STATUS = {
     # The server itself is not ready: trying again may help.
     "internal": 500,
     "ca-locked": 503,
+    "clock-went-back": 503,
     "ca-not-valid": 503,
     "overloaded": 503,
 }

@@ -31,6 +31,12 @@ ACCESS: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/healthz/live"): EVERYBODY,
     ("GET", "/openapi.json"): EVERYBODY,
     ("GET", "/crl/{issuer}.crl"): EVERYBODY,
+    ("POST", "/ocsp"): EVERYBODY,
+    ("GET", "/ocsp/{question}"): EVERYBODY,
+    ("GET", "/log/checkpoint"): EVERYBODY,
+    ("GET", "/log/tile/{level}/{place}"): EVERYBODY,
+    # Every entry is a certificate, and so a device's name.
+    ("GET", "/log/tile/entries/{place}"): _READ,
     ("GET", "/metrics"): frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN}),
     ("GET", "/v1/devices"): _READ,
     ("GET", "/v1/devices/{device_id}"): _READ,

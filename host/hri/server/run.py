@@ -17,8 +17,11 @@ import uvicorn
 
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
+from hri.ca.ocsp import Responder
+from hri.context import Context
 from hri.errors import ConfigurationError
 from hri.home import Home
+from hri.publication import ocsp_delegates, ocsp_responder
 from hri.server.app import create_app
 from hri.server.callers import Callers, read_client_ca
 from hri.server.peer import protocol_with
@@ -83,12 +86,19 @@ def serve(
             client_ca = read_input(home.path / config.tls.client_ca, "server.tls.client_ca")
         tls = None if config.tls is None else _tls(config.tls, home.path, context.authority, client_ca)
         callers = Callers(config, read_client_ca(client_ca) if client_ca else ())
-        service = Service.of(context, callers, home.crl_path().parent)
+        service = Service.of(context, callers, home.crl_path().parent, _responder(home, context))
         with _listening(address) as listener:
             bound = Address(address.host, listener.getsockname()[1])
             scheme = "http" if tls is None else "https"
             server = _Server(_uvicorn(service, config, tls), lambda: on_started(bound, bound.url(scheme)))
             server.run(sockets=[listener])
+
+
+def _responder(home: Home, context: Context) -> Responder | None:
+    if context.enroller is not None:
+        return None
+    delegates = ocsp_delegates(context, home.ocsp_folder(), home.passphrases.get("ca"))
+    return ocsp_responder(context, delegates)
 
 
 def _uvicorn(service: Service, config: ServerConfig, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -11,9 +11,10 @@ from fastapi import Depends, Request
 from hri.attested_issue import NetworkRequest, issue_for
 from hri.audit.recorder import Recorder
 from hri.ca.issuance import IssuedCertificate
+from hri.ca.ocsp import Responder
 from hri.context import Context
 from hri.server.callers import Caller, Callers
-from hri.server.current_crl import CurrentCrl
+from hri.server.current_crls import CurrentCrls
 from hri.server.metrics import Metrics
 from hri.server.peer import Peer, peer_of
 from hri.server.readiness import Readiness
@@ -23,19 +24,26 @@ CALLER_KEY = "hri.caller"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One opened home, as it is served. `crl_folder` is where revocation lists are published."""
+    """One opened home, as it is served. `crl_folder` is where revocation lists are published.
+
+    `responder` answers OCSP requests, None where that is the external authority's to do.
+    """
 
     context: Context
     callers: Callers
     crl_folder: Path
-    current_crl: CurrentCrl
+    current_crls: CurrentCrls
     readiness: Readiness
+    responder: Responder | None = None
     metrics: Metrics = field(default_factory=Metrics)
 
     @classmethod
-    def of(cls, context: Context, callers: Callers, crl_folder: Path) -> Service:
+    def of(
+        cls, context: Context, callers: Callers, crl_folder: Path, responder: Responder | None = None
+    ) -> Service:
         """Return the service of an opened home."""
-        return cls(context, callers, crl_folder, CurrentCrl(context, crl_folder), Readiness(context))
+        crls = CurrentCrls(context, crl_folder)
+        return cls(context, callers, crl_folder, crls, Readiness(context), responder)
 
     def acting(self, caller: Caller) -> Context:
         """Return the context in which the audit log names this caller as who acts."""

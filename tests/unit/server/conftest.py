@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hri.acts import begin_logs
+from hri.audit.recorder import Recorder
 from hri.ca.authority import Authority
 from hri.ca.operator import OperatorKey
 from hri.config import Config
@@ -11,6 +13,7 @@ from hri.context import Context, utc_now
 from hri.elements.board import BoardElement
 from hri.provision import provision
 from hri.registry import Registry
+from unit.logs.conftest import KEYS
 from unit.provision.soft_board import SoftBoard
 from unit.server.serving import AppClient
 
@@ -33,7 +36,11 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def context(authority: tuple[Authority, OperatorKey], registry: Registry) -> Context:
     made, operator = authority
-    return Context(Config(), registry, made, operator, station="test", sleep=lambda _: None)
+    recorder = Recorder("test@here", KEYS)
+    begin_logs(registry, KEYS)
+    return Context(
+        Config(), registry, made, operator, station="test", sleep=lambda _: None, recorder=recorder
+    )
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from hri.context import Context
+from hri.publication import ocsp_delegates, ocsp_responder
 from hri.server.app import create_app
 from hri.server.callers import Callers
 from hri.server.peer import SCOPE_KEY, Peer
@@ -52,6 +53,14 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def make_service(context: Context, config: ServerConfig, folder: Path) -> Service:
+    """The service of a context whose CA passphrase is `ca`, with an OCSP responder where the CA is ours."""
+    responder = None
+    if context.enroller is None:
+        responder = ocsp_responder(context, ocsp_delegates(context, folder.parent / "ocsp", b"ca"))
+    return Service.of(context, Callers(config, ()), folder, responder)
+
+
 @dataclass
 class AppClient:
     """The application of a context, asked without a socket; `peer` is whom TLS would have shown."""
@@ -63,7 +72,7 @@ class AppClient:
 
     def __post_init__(self) -> None:
         config = ServerConfig.model_validate({"tokens": token_entries(), **self.config})
-        self.service = Service.of(self.context, Callers(config, ()), self.folder)
+        self.service = make_service(self.context, config, self.folder)
         limits = LimitsConfig(burst=100_000) if "limits" not in self.config else config.limits
         self._app = create_app(self.service, limits)
 

@@ -4,18 +4,19 @@ import base64
 
 import pytest
 import schemathesis
+from hri.acts import begin_logs
+from hri.audit.recorder import Recorder
 from hri.config import Config
 from hri.context import Context
 from hri.registry import Device, Registry
 from hri.server.app import create_app
-from hri.server.callers import Callers
 from hri.server.problems import MEDIA_TYPE
 from hri.server.roles import ACCESS
-from hri.server.service import Service
 from hri.server_config import LimitsConfig, ServerConfig
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
-from unit.server.serving import bearer, token_entries
+from unit.logs.conftest import KEYS
+from unit.server.serving import bearer, make_service, token_entries
 
 _LIMITS = LimitsConfig(requests_per_second=1e6, burst=1_000_000)
 
@@ -25,14 +26,21 @@ def pkcs10(_context, value):
     return base64.b64encode(value if isinstance(value, bytes) else str(value).encode())
 
 
+@schemathesis.serializer("application/ocsp-request")
+def ocsp_request(_context, value):
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @pytest.fixture(scope="module")
 def interface(authority, tmp_path_factory):
     made, operator = authority
     with Registry.open(":memory:") as registry:
-        context = Context(Config(), registry, made, operator, station="test")
+        begin_logs(registry, KEYS)
+        recorder = Recorder("test@here", KEYS)
+        context = Context(Config(), registry, made, operator, station="test", recorder=recorder)
         registry.upsert_device(Device("device-1", "none", None, "registered", None, context.now()))
         config = ServerConfig.model_validate({"tokens": token_entries()})
-        service = Service.of(context, Callers(config, ()), tmp_path_factory.mktemp("crl"))
+        service = make_service(context, config, tmp_path_factory.mktemp("served") / "crl")
         yield schemathesis.openapi.from_asgi("/openapi.json", create_app(service, _LIMITS))
 
 
