@@ -87,6 +87,18 @@ class LimitsConfig(_Section):
     shutdown_timeout: int = Field(default=30, ge=1)
 
 
+class UpkeepConfig(_Section):
+    """What the server does by itself, every `interval` seconds (None: nothing, for those who have timers).
+
+    Policies are applied and revocation lists replaced in any case; OCSP answers are made ahead, and the log
+    is exported, where folders are named for them.
+    """
+
+    interval: float | None = Field(default=60.0, gt=0, le=86_400)
+    ocsp_folder: _File | None = None
+    log_folder: _File | None = None
+
+
 class ServerConfig(_Section):
     """The whole section."""
 
@@ -95,6 +107,7 @@ class ServerConfig(_Section):
     tokens: list[TokenConfig] = Field(default=[])
     clients: list[ClientConfig] = Field(default=[])
     limits: LimitsConfig = LimitsConfig()
+    upkeep: UpkeepConfig = UpkeepConfig()
 
     @model_validator(mode="after")
     def _told_apart(self) -> ServerConfig:

@@ -35,6 +35,12 @@ class Metrics:
         self.storage_errors = Counter(
             "hri_storage_errors", "Failures of database or disk.", ("code",), registry=self._registry
         )
+        self.upkeep = Counter(
+            "hri_upkeep_turns",
+            "Turns at each step of upkeep: done here, done elsewhere, or failed.",
+            ("step", "outcome"),
+            registry=self._registry,
+        )
         self.ocsp_answers = Counter(
             "hri_ocsp_answers", "OCSP answers by their status.", ("status",), registry=self._registry
         )

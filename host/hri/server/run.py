@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -17,16 +18,17 @@ import uvicorn
 
 from hri.ca.authority import Authority
 from hri.ca.files import read_input
-from hri.ca.ocsp import Responder
-from hri.context import Context
+from hri.ca.ocsp_delegate import Delegates
 from hri.errors import ConfigurationError
 from hri.home import Home
 from hri.publication import ocsp_delegates, ocsp_responder
 from hri.server.app import create_app
 from hri.server.callers import Callers, read_client_ca
 from hri.server.peer import protocol_with
+from hri.server.scheduler import Scheduler
 from hri.server.service import Service
-from hri.server_config import ServerConfig, TlsConfig
+from hri.server_config import ServerConfig, TlsConfig, UpkeepConfig
+from hri.upkeep import Folders, upkeep_steps
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _KEEP_ALIVE_S = 15
@@ -86,19 +88,31 @@ def serve(
             client_ca = read_input(home.path / config.tls.client_ca, "server.tls.client_ca")
         tls = None if config.tls is None else _tls(config.tls, home.path, context.authority, client_ca)
         callers = Callers(config, read_client_ca(client_ca) if client_ca else ())
-        service = Service.of(context, callers, home.crl_path().parent, _responder(home, context))
-        with _listening(address) as listener:
+        delegates = None
+        if context.enroller is None:
+            delegates = ocsp_delegates(context, home.ocsp_folder(), home.passphrases.get("ca"))
+        responder = None if delegates is None else ocsp_responder(context, delegates)
+        folders = _folders(home, config.upkeep)
+        service = Service.of(context, callers, folders.crl, responder)
+        with _listening(address) as listener, _scheduler(service, folders, delegates, config.upkeep):
             bound = Address(address.host, listener.getsockname()[1])
             scheme = "http" if tls is None else "https"
             server = _Server(_uvicorn(service, config, tls), lambda: on_started(bound, bound.url(scheme)))
             server.run(sockets=[listener])
 
 
-def _responder(home: Home, context: Context) -> Responder | None:
-    if context.enroller is not None:
-        return None
-    delegates = ocsp_delegates(context, home.ocsp_folder(), home.passphrases.get("ca"))
-    return ocsp_responder(context, delegates)
+def _folders(home: Home, config: UpkeepConfig) -> Folders:
+    answers = None if config.ocsp_folder is None else home.path / config.ocsp_folder
+    log = None if config.log_folder is None else home.path / config.log_folder
+    return Folders(home.crl_path().parent, answers, log)
+
+
+def _scheduler(
+    service: Service, folders: Folders, delegates: Delegates | None, config: UpkeepConfig
+) -> Scheduler:
+    interval = None if config.interval is None else timedelta(seconds=config.interval)
+    steps = tuple(upkeep_steps(service.context, folders, delegates))
+    return Scheduler(service.context, steps, interval, service.metrics)
 
 
 def _uvicorn(service: Service, config: ServerConfig, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hri.config import load
 from hri.registration import register_device
 from hri.server.roles import ACCESS, EVERYBODY
@@ -74,6 +75,21 @@ def test_the_api_answers_as_shown(running, tmp_path):
     assert ran.returncode == 0, ran.stderr
     for word in ('"verifier":"hri"', '"devices":', '"reason":"keyCompromise"', '"status":"ready"'):
         assert word in ran.stdout
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="needs curl and openssl")
+def test_what_is_published_is_fetched_as_shown(running, tmp_path):
+    with running.served.context() as context:
+        (tmp_path / "root.pem").write_bytes(context.authority.root_pem())
+        (tmp_path / "issuing.pem").write_bytes(context.authority.issuing.public_bytes(Encoding.PEM))
+
+    ran = shell(running, tmp_path, example("standing"), "")
+
+    assert ran.returncode == 0, ran.stderr
+    assert "crlNumber=" in ran.stdout
+    assert "0x1234: unknown" in ran.stdout
+    assert "Response verify OK" in ran.stderr
+    assert "/certificates\n" in ran.stdout
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="needs curl and openssl")
