@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import yaml
 from bench_entry import Entry
@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from hri.ca.authority import Authority
 from hri.ca.issuance import IssueRequest
 from hri.context import Context
@@ -59,7 +60,7 @@ def measure() -> dict[str, Entry]:
                 process.kill()
                 process.wait()
             commits = _commits(Path(folder) / "bare.db")
-    empty, ready, verify, enroll = rates
+    empty, ready, ocsp_get, ocsp_nonce, verify, enroll = rates
     return {
         "server_empty_answer": Entry(round(empty), _UNIT, "none: the limit of the others", True),
         "server_commits": Entry(
@@ -69,6 +70,8 @@ def measure() -> dict[str, Entry]:
             True,
         ),
         "server_readiness": _share(ready, empty, "one look at the database"),
+        "server_ocsp_get": _half(ocsp_get, empty, "at least half: one look at the database, one signature"),
+        "server_ocsp_nonce": _half(ocsp_nonce, empty, "at least half: the same, by POST with a nonce"),
         "server_verify": _share(verify, empty, "a signed answer decided on, three durable commits"),
         "server_enroll": _share(enroll, empty, "a certificate issued over EST, four durable commits"),
     }
@@ -87,6 +90,10 @@ def _commits(path: Path) -> float:
 
 def _share(rate: float, empty: float, why: str) -> Entry:
     return Entry(round(rate), _UNIT, f"none: {why}", True, round(empty), round(rate / empty, 3))
+
+
+def _half(rate: float, empty: float, goal: str) -> Entry:
+    return Entry(round(rate), _UNIT, goal, rate >= empty / 2, round(empty), round(rate / empty, 3))
 
 
 def _home(path: Path) -> Home:
@@ -123,11 +130,13 @@ def _served(home: Home) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def _rates(url: str, context: Context) -> list[float]:
-    """Return requests a second: empty answer, readiness, verify, enrolment, each the best of some runs."""
+    """Return requests a second: empty, readiness, two of OCSP, verify, enrolment; best of some runs."""
     device = _Device(context)
     works: list[Callable[[], list[Request]]] = [
         lambda: [("GET", "/healthz/live", b"", "")] * _REQUESTS,
         lambda: [("GET", "/healthz", b"", "")] * _REQUESTS,
+        lambda: [device.question(None)] * _REQUESTS,
+        lambda: [device.question(os.urandom(16)) for _ in range(_REQUESTS)],
         lambda: [device.answer() for _ in range(_REQUESTS)],
         lambda: [_enrolment() for _ in range(_REQUESTS)],
     ]
@@ -171,7 +180,18 @@ class _Device:
         request = IssueRequest(csr, _DEVICE, context.config.profile(), unattested="bench")
         issued = context.issuer().issue(request, now)
         context.registry.activate(issued.serial_number, now)
+        self._leaf = x509.load_der_x509_certificate(issued.der)
         self._certificate = base64.b64encode(issued.der).decode()
+
+    def question(self, nonce: bytes | None) -> Request:
+        """Return the OCSP request for the device's certificate: by GET, or with a nonce by POST."""
+        issuing = self._context.authority.issuing
+        asked = ocsp.OCSPRequestBuilder().add_certificate(self._leaf, issuing, hashes.SHA256())
+        if nonce is None:
+            der = asked.build().public_bytes(Encoding.DER)
+            return "GET", "/ocsp/" + quote(base64.b64encode(der).decode(), safe=""), b"", ""
+        der = asked.add_extension(x509.OCSPNonce(nonce), False).build().public_bytes(Encoding.DER)
+        return "POST", "/ocsp", der, "application/ocsp-request"
 
     def answer(self) -> Request:
         """Return the request that has a new challenge's answer decided on."""

@@ -57,21 +57,21 @@ class Service:
         return issued
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     found = request.app.state.service
     if not isinstance(found, Service):
         raise TypeError("the application was made without a service")
     return found
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     found = request.scope.get(CALLER_KEY)
     if not isinstance(found, Caller):
         raise TypeError("a route that needs a caller is not public")
     return found
 
 
-def _peer(request: Request) -> Peer | None:
+async def _peer(request: Request) -> Peer | None:
     return peer_of(request.scope)
 
 
