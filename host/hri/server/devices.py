@@ -49,7 +49,7 @@ def revoke_device(
 ) -> dict[str, Any]:
     """Revoke a device for good, with its certificates, and publish the list; again changes nothing."""
     listed = lifecycle.revoke(service.acting(caller), device_id, body.reason, service.crl_folder)
-    service.current_crls.forget()
+    service.forget_standing()
     return {
         "device_id": device_id,
         "reason": body.reason,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from hri.errors import StorageError
 from hri.log_files import signed_end, tile_file
-from hri.server.caching import FOR_EVER, IfNoneMatch, cacheable
+from hri.server.caching import FOR_EVER, IfNoneMatch, cacheable, for_caches
 from hri.server.service import Service, ServiceOf
 from hri.signed_note import NoteVerifier
 
@@ -22,13 +22,8 @@ _CHECKPOINT_S = 5
 def checkpoint(service: ServiceOf, if_none_match: IfNoneMatch = None) -> Response:
     """The signed end of the log (C2SP tlog-checkpoint)."""
     note, end = signed_end(service.context.registry, _verifier(service))
-    return cacheable(
-        note.encode(),
-        _TEXT,
-        cache_control=f"max-age={_CHECKPOINT_S}",
-        etag=f"{end.size}-{hashlib.sha256(note.encode()).hexdigest()[:16]}",
-        if_none_match=if_none_match,
-    )
+    tag = f"{end.size}-{hashlib.sha256(note.encode()).hexdigest()[:16]}"
+    return cacheable(note.encode(), _TEXT, for_caches(f"max-age={_CHECKPOINT_S}", tag), if_none_match)
 
 
 @router.get("/tile/entries/{place:path}", response_class=Response)
@@ -45,14 +40,9 @@ def tile(service: ServiceOf, level: int, place: str, if_none_match: IfNoneMatch 
 
 def _file(service: Service, path: str, whose: str, if_none_match: str | None) -> Response:
     content = tile_file(service.context.registry, _verifier(service), path)
-    return cacheable(
-        content,
-        _BYTES,
-        cache_control=f"{whose}, {FOR_EVER}",
-        # The path says the content for good, up to its width.
-        etag=path.replace("/", "-"),
-        if_none_match=if_none_match,
-    )
+    # The path says what is in it for good, its width included.
+    headers = for_caches(f"{whose}, {FOR_EVER}", path.replace("/", "-"))
+    return cacheable(content, _BYTES, headers, if_none_match)
 
 
 def _verifier(service: Service) -> NoteVerifier:

@@ -16,15 +16,19 @@ from typing import Annotated
 from cryptography import x509
 from cryptography.x509 import ocsp
 from fastapi import APIRouter, Body, Header, Response
+from starlette.concurrency import run_in_threadpool
 
 from hri.ca.ocsp import MALFORMED_REQUEST
 from hri.errors import ConfigurationError
+from hri.server.caching import IfNoneMatch, cacheable
+from hri.server.ocsp_answers import OcspAnswer
 from hri.server.problems import HttpProblem
 from hri.server.service import Service, ServiceOf
 
 router = APIRouter(prefix="/ocsp", tags=["standing"])
 _REQUEST = "application/ocsp-request"
 _RESPONSE = "application/ocsp-response"
+_SUCCESSFUL = ocsp.OCSPResponseStatus.SUCCESSFUL.name.lower()
 _CACHED_AT_MOST = timedelta(hours=1)
 """So long a cache on the way may hold a revocation back; answers themselves are good for longer."""
 
@@ -43,14 +47,28 @@ def ask(
 
 
 @router.get("/{question:path}", response_class=Response)
-def ask_in_the_path(service: ServiceOf, question: str) -> Response:
+async def ask_in_the_path(service: ServiceOf, question: str, if_none_match: IfNoneMatch = None) -> Response:
     """The same with the base64 of the request in the path, which caches on the way can answer again."""
     try:
         request = base64.b64decode(question, validate=True)
     except (binascii.Error, ValueError):
         request = b""
-    answer, read = _answered(service, request)
-    return Response(answer, media_type=_RESPONSE, headers=_headers(answer, read, service.context.now()))
+    known = service.ocsp_answers.get(request, service.context.now())
+    if known is not None:
+        service.metrics.ocsp_answers.labels(_SUCCESSFUL).inc()
+    else:
+        known = await run_in_threadpool(_answered_for_all, service, request)
+    return cacheable(known.der, _RESPONSE, known.headers, if_none_match)
+
+
+def _answered_for_all(service: Service, request: bytes) -> OcspAnswer:
+    """Answer, and remember that where it is good for everybody who asks the same."""
+    now, generation = service.context.now(), service.ocsp_answers.generation
+    der, read = _answered(service, request)
+    answer = OcspAnswer(der, _headers(der, read, now), now)
+    if "ETag" in answer.headers:
+        service.ocsp_answers.keep(request, answer, generation)
+    return answer
 
 
 def _answered(service: Service, request: bytes) -> tuple[bytes, ocsp.OCSPResponse]:

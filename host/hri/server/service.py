@@ -16,6 +16,7 @@ from hri.context import Context
 from hri.server.callers import Caller, Callers
 from hri.server.current_crls import CurrentCrls
 from hri.server.metrics import Metrics
+from hri.server.ocsp_answers import OcspAnswers
 from hri.server.peer import Peer, peer_of
 from hri.server.readiness import Readiness
 
@@ -35,6 +36,7 @@ class Service:
     current_crls: CurrentCrls
     readiness: Readiness
     responder: Responder | None = None
+    ocsp_answers: OcspAnswers = field(default_factory=OcspAnswers)
     metrics: Metrics = field(default_factory=Metrics)
 
     @classmethod
@@ -49,6 +51,11 @@ class Service:
         """Return the context in which the audit log names this caller as who acts."""
         recorder = Recorder(f"{caller.role}:{caller.name}", self.context.recorder.keys)
         return replace(self.context, recorder=recorder)
+
+    def forget_standing(self) -> None:
+        """Have lists and answers looked at anew: something was revoked here."""
+        self.current_crls.forget()
+        self.ocsp_answers.forget()
 
     def issued(self, caller: Caller, request: NetworkRequest) -> IssuedCertificate:
         """Issue on a caller's request. Raises what `issue_for` raises."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from hri.server.caching import IfNoneMatch, cacheable
+from hri.server.caching import IfNoneMatch, cacheable, for_caches
 from hri.server.current_crls import FRESH
 from hri.server.service import ServiceOf
 
@@ -19,10 +19,5 @@ def revocation_list(service: ServiceOf, issuer: str, if_none_match: IfNoneMatch 
     DER, good for a few seconds of caching; its number is its entity tag.
     """
     newest = service.current_crls.get(issuer)
-    return cacheable(
-        newest.der,
-        _MEDIA_TYPE,
-        cache_control=f"max-age={int(FRESH.total_seconds())}",
-        etag=str(newest.number),
-        if_none_match=if_none_match,
-    )
+    headers = for_caches(f"max-age={int(FRESH.total_seconds())}", str(newest.number))
+    return cacheable(newest.der, _MEDIA_TYPE, headers, if_none_match)

@@ -14,6 +14,7 @@ from cryptography.x509 import ocsp
 from hri.config import Config
 from hri.elements.board import BoardElement
 from hri.provision import provision
+from hri.server.ocsp_answers import OcspAnswer, OcspAnswers
 from unit.provision.soft_board import SoftBoard
 from unit.server.serving import AppClient, bearer
 
@@ -166,6 +167,50 @@ def test_what_is_no_request_gets_an_answer_that_says_so_and_that_nobody_keeps(cl
 
     assert read(answer).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_answer_without_a_nonce_is_remembered_a_moment_and_not_longer(context, serial, tmp_path):
+    moment = [context.now()]
+    client = AppClient(dataclasses.replace(context, now=lambda: moment[0]), tmp_path / "crl")
+    request, said = request_for(context, serial), []
+
+    for seconds in (0, 4, 2):
+        moment[0] += timedelta(seconds=seconds)
+        said.append(get(client, request).content)
+
+    assert said[0] == said[1]
+    assert said[1] != said[2]
+
+
+def test_who_has_the_answer_is_told_so(client, context, serial):
+    request = request_for(context, serial)
+    first = get(client, request)
+    path = "/ocsp/" + base64.b64encode(request).decode()
+
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (again.status_code, again.headers["ETag"]) == (304, first.headers["ETag"])
+
+
+def test_answers_are_remembered_within_bounds(context):
+    answers, now = OcspAnswers(), context.now()
+
+    for number in range(10_000):
+        answers.keep(b"%d" % number, OcspAnswer(b"", {}, now), answers.generation)
+
+    assert len(answers._known) <= 4096
+    assert answers.get(b"9999", now) is not None
+    assert answers.get(b"9999", now - timedelta(seconds=1)) is None
+
+
+def test_an_answer_that_was_begun_before_a_revocation_is_not_remembered_after_it(context):
+    answers = OcspAnswers()
+    begun = answers.generation
+
+    answers.forget()
+    answers.keep(b"request", OcspAnswer(b"good", {}, context.now()), begun)
+
+    assert answers.get(b"request", context.now()) is None
 
 
 def test_a_body_of_another_type_is_refused(client):
