@@ -15,7 +15,8 @@ from hri.errors import ConfigurationError
 _TOKEN_BYTES = 32
 
 app = typer.Typer(
-    help="Serve EST, revocation lists and the API over HTTP; see docs/server.md.", invoke_without_command=True
+    help="Serve EST, OCSP, revocation lists, the log and the API over HTTP; see docs/server.md.",
+    invoke_without_command=True,
 )
 
 

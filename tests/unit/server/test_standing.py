@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from hri.config import Config
 from hri.elements.board import BoardElement
+from hri.errors import StorageError
 from hri.provision import provision
 from hri.server.ocsp_answers import OcspAnswer, OcspAnswers
 from unit.provision.soft_board import SoftBoard
@@ -217,6 +218,21 @@ def test_a_body_of_another_type_is_refused(client):
     answer = client.post("/ocsp", headers={"Content-Type": "text/plain"}, content=b"x")
 
     assert (answer.status_code, answer.json()["code"]) == (415, "wrong-media-type")
+
+
+def test_without_the_registry_the_answer_is_to_try_later_and_nobody_keeps_it(
+    client, context, serial, monkeypatch
+):
+    def gone(_serial_numbers):
+        raise StorageError("database-unreachable", "it is gone", "wait")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(context.registry, "certificate_statuses", gone)
+        answer = get(client, request_for(context, serial))
+
+    assert read(answer).response_status is ocsp.OCSPResponseStatus.TRY_LATER
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert read(get(client, request_for(context, serial))).certificate_status is GOOD
 
 
 def test_slashes_in_the_request_may_be_folders(client, context):
