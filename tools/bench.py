@@ -15,6 +15,7 @@ import bench_host
 import bench_issue
 import bench_rig
 import bench_scale
+import bench_server
 import bench_standing
 import structlog
 
@@ -28,6 +29,7 @@ _PARTS = {
     "issue": bench_issue.measure,
     "rig": bench_rig.measure,
     "scale": bench_scale.measure,
+    "server": bench_server.measure,
     "standing": bench_standing.measure,
 }
 

@@ -18,7 +18,8 @@ from hri.verify.decision import Decision, Reason, ReasonCode
 from hri.verify.path import Purpose, TrustStore
 from hri.verify.revocation import RevocationPolicy
 
-_PURPOSE = "authenticate"
+PURPOSE = "authenticate"
+"""What a challenge to be answered with an identity is given out for."""
 
 
 def authenticate(board: BoardElement, context: Context, *, device_id: str | None = None) -> Decision:
@@ -41,7 +42,7 @@ def _challenge(board: BoardElement, context: Context, device_id: str | None) -> 
     except ConfigurationError as error:
         return _refused(None, ReasonCode.MALFORMED, error.message)
     challenge = context.registry.new_challenge(
-        _PURPOSE, claimed, context.verifier, now=context.now(), ttl=context.challenge_ttl
+        PURPOSE, claimed, context.verifier, now=context.now(), ttl=context.challenge_ttl
     )
     try:
         answer = board.answer(challenge, context.verifier)
@@ -49,8 +50,24 @@ def _challenge(board: BoardElement, context: Context, device_id: str | None) -> 
         if refused.code != "not-found":
             raise
         return _refused(claimed, ReasonCode.EVIDENCE_MISSING, "the board holds no certificate")
-    decision = check_answer(context, answer, challenge, device_id=claimed)
-    _record(context, decision, answer, challenge, claimed)
+    return _decided(context, answer, challenge, claimed)
+
+
+def decide_on_answer(
+    context: Context, answer: IdentityAnswer, challenge: bytes, *, device_id: str
+) -> Decision:
+    """Do what `check_answer` does, and keep answer and verdict of a device that is on record.
+
+    A refusal is in the audit log. Raises StorageError.
+    """
+    decision = _decided(context, answer, challenge, device_id)
+    record_refusal(context, "authenticate", decision)
+    return decision
+
+
+def _decided(context: Context, answer: IdentityAnswer, challenge: bytes, device_id: str) -> Decision:
+    decision = check_answer(context, answer, challenge, device_id=device_id)
+    _record(context, decision, answer, challenge, device_id)
     return decision
 
 
@@ -60,7 +77,7 @@ def check_answer(context: Context, answer: IdentityAnswer, challenge: bytes, *, 
     Revocation is read from the registry itself, which every CRL is made from. Raises StorageError.
     """
     verdict = context.registry.consume_challenge(
-        challenge, _PURPOSE, device_id, context.verifier, now=context.now()
+        challenge, PURPOSE, device_id, context.verifier, now=context.now()
     )
     decision = decide(
         answer.answer,

@@ -56,9 +56,10 @@ def chain_to_store(context: Context, template: Template, certificate: bytes, sou
 
     Raises CompressedError and ConfigurationError.
     """
-    issuing, root = context.authority.issuing, context.authority.root
+    authority = context.signer_of(certificate)
+    issuing, root = authority.issuing, authority.root
     whole = with_issuer(template, sources, issuing)
-    signer_id = context.authority.signer_id
+    signer_id = authority.signer_id
     device = compress(template, certificate, whole, signer_id=signer_id)
     if whole.authority_key is None:
         raise ValueError("an issuer has a key")
@@ -121,7 +122,7 @@ def store_issued(
     """
     sources = Sources(public_key, element_serial=serial)
     store_chain(board, serial, chain_to_store(context, template, certificate, sources))
-    if stored_certificate(board, template, sources, context.authority.issuing) != certificate:
+    if stored_certificate(board, template, sources, context.signer_of(certificate).issuing) != certificate:
         raise DeviceError(
             "chip-fault",
             "the certificate in the chip's slots is not the one that was issued",

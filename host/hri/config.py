@@ -22,6 +22,7 @@ from hri.ca.shards import MOST as MOST_SHARDS
 from hri.compressed import load_template
 from hri.errors import ConfigurationError
 from hri.profile_config import ProfileConfig, Section, SubjectAltName
+from hri.server_config import ServerConfig
 
 _LARGEST = 1 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -153,13 +154,17 @@ class CertificateAuthorityConfig(Section):
     pkcs11: Pkcs11Config = Pkcs11Config()
     issuing: str = "issuing"
     by_device: dict[str, str] = Field(default={})
+    label: str | None = None
+    trust: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
 
     @model_validator(mode="after")
-    def _available(self) -> CertificateAuthorityConfig:
-        if self.type == "external":
-            raise ValueError(
-                "type external is not supported in this version; use internal, which `hri ca init` makes"
-            )
+    def _complete(self) -> CertificateAuthorityConfig:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("client_certificate and client_key belong together")
+        if self.type == "external" and self.url is None:
+            raise ValueError("type external needs certificate_authority.url, of an EST server")
         return self
 
 
@@ -194,6 +199,7 @@ class Config(Section):
     profiles: dict[str, ProfileConfig] = Field(default={})
     provisioning: ProvisioningConfig = ProvisioningConfig()
     security: SecurityConfig = SecurityConfig()
+    server: ServerConfig = ServerConfig()
     verifier: str = Field(default="hri", min_length=1, max_length=128)
     owner: str | None = Field(default=None, min_length=1, max_length=128)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
@@ -303,8 +309,9 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
 
 def _without_effect(config: Config) -> list[str]:
     warnings = []
-    for key in ("url", "api_key"):
-        if getattr(config.certificate_authority, key) is not None:
+    for key in ("url", "api_key", "label", "trust", "client_certificate"):
+        internal = config.certificate_authority.type == "internal"
+        if internal and getattr(config.certificate_authority, key) is not None:
             warnings.append(f"certificate_authority.{key}: has no effect, the internal authority needs none")
     security, days = config.security, config.certificate.validity_days
     if security.enforce_key_rotation and days > security.key_rotation_days:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -16,6 +17,7 @@ from hri.audit.entry import Act
 from hri.audit.recorder import NOBODY, Recorder
 from hri.ca.authority import Authority
 from hri.ca.csr import checked_public_key
+from hri.ca.external_issuer import Enroller, ExternalIssuer
 from hri.ca.hierarchy import Hierarchy
 from hri.ca.issuance import Issuer
 from hri.ca.keyring import Keyring
@@ -45,8 +47,9 @@ class Context:
     """One authority with its registry and rules, and the hierarchy that it is the default of, if any.
 
     `operator` is None where the passphrase was not given; what needs it then raises ConfigurationError.
-    `station` names this machine in records, `recorder` who acts, with the logs' keys where they are open.
-    `now` gives aware UTC times, `monotonic` seconds.
+    `enroller` has certificates issued where the authority is somebody else's. `station` names this machine in
+    records, `recorder` who acts, with the logs' keys where they are open. `now` gives aware UTC times,
+    `monotonic` seconds.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class Context:
     hierarchy: Hierarchy | None = None
     keyring: Keyring | None = None
     recorder: Recorder = NOBODY
+    enroller: Enroller | None = None
 
     @property
     def verifier(self) -> str:
@@ -99,11 +103,23 @@ class Context:
         """Return our CAs (DER) that bear the name of a certificate's issuer, the default one if none does."""
         try:
             issuer = load_certificate(certificate_der).issuer
-        except MalformedError:
+        except (MalformedError, ValueError):
+            # The library reads names late: then it is the verifier that says what is wrong.
             return self.authority.chain_der()
         cas = () if self.hierarchy is None else self.hierarchy.cas
         own = (ca.certificate for ca in cas if issuer == ca.certificate.subject != ca.certificate.issuer)
         return tuple(one.public_bytes(Encoding.DER) for one in own) or self.authority.chain_der()
+
+    def signer_of(self, certificate_der: bytes) -> Authority:
+        """Return the public part of our CA that signed a certificate (DER), the default one if none did."""
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        for ca in () if self.hierarchy is None else self.hierarchy.cas:
+            try:
+                certificate.verify_directly_issued_by(ca.certificate)
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+            return ca.authority(None)
+        return self.authority
 
     def authority_for(self, device_id: str, name: str | None = None) -> Authority:
         """Return the CA of this name, or the one that issues for a device, opened as this context is.
@@ -139,6 +155,14 @@ class Context:
 
         Raises what `authority_for` raises.
         """
+        if self.enroller is not None:
+            return ExternalIssuer(
+                self.authority,
+                self.registry,
+                self.enroller,
+                require_attestation=self.config.security.require_attestation,
+                recorder=self.recorder,
+            )
         return Issuer(
             self.authority_for(device_id, name),
             self.registry,

@@ -14,7 +14,7 @@ from hri.context import Context
 from hri.elements.board import BoardElement
 from hri.errors import PolicyRefusal
 from hri.registry import EvidenceRecord
-from hri.verify.attestation import Appraisal, BirthClaims, appraise_birth, appraise_state
+from hri.verify.attestation import Appraisal, BirthClaims, appraise_birth, appraise_state, challenge_of
 from hri.verify.authentication import challenge_stands
 from hri.verify.decision import Reason, ReasonCode
 
@@ -193,6 +193,56 @@ def obtain_state(
         challenge=challenge,
         verifier=context.verifier,
         verdict=_verdict(appraisal, bound_device_id=device_id, slot=birth.slot),
+        public_key=birth.public_key,
+        csr_sha256=csr_sha256,
+        now=context.now(),
+    )
+    return RecordedEvidence(number, appraisal)
+
+
+def submitted_state(
+    context: Context, evidence: bytes, birth: BirthClaims, *, device_id: str, csr_sha256: bytes
+) -> RecordedEvidence:
+    """Appraise state evidence that came with a request (its SHA-256, 32 bytes); spends the challenge in it.
+
+    Evidence that is bound to no request counts for this one: the caller has checked that the key of the state
+    signed the request. What answers no challenge of ours is refused without being kept, or anybody could fill
+    the registry.
+
+    Raises PolicyRefusal `state-refused` for that, StorageError.
+    """
+    challenge = challenge_of(evidence)
+    if challenge is None:
+        raise refusal("state", (Reason(ReasonCode.MALFORMED, "it is not state evidence"),))
+    verdict = context.registry.consume_challenge(
+        challenge, "state", device_id, context.verifier, now=context.now()
+    )
+    if reasons := challenge_stands(verdict.value):
+        raise refusal("state", reasons)
+    for bound_to in (csr_sha256, NO_CSR):
+        appraisal = appraise_state(
+            evidence,
+            challenge=challenge,
+            verifier=context.verifier,
+            device_id=device_id,
+            csr_sha256=bound_to,
+            policy=context.attestation_policy(),
+            endorsements=context.endorsements(birth.element_serial),
+            birth=birth,
+        )
+        if ReasonCode.CSR_MISMATCH not in appraisal.codes:
+            break
+    number = context.registry.record_evidence(
+        kind="state",
+        device_id=device_id,
+        element_serial=birth.element_serial,
+        cose=evidence,
+        challenge=challenge,
+        verifier=context.verifier,
+        verdict={
+            **_verdict(appraisal, bound_device_id=device_id, slot=birth.slot),
+            "bound_csr_sha256": bound_to.hex(),
+        },
         public_key=birth.public_key,
         csr_sha256=csr_sha256,
         now=context.now(),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -28,6 +29,9 @@ from hri.config import Config, load
 from hri.context import Context
 from hri.errors import ConfigurationError
 from hri.registry import Registry, registry_location
+
+if TYPE_CHECKING:
+    from hri.ca.external_est import EstClient
 
 PassphraseName = SecretName
 Ask = Callable[[PassphraseName], bytes | None]
@@ -197,8 +201,9 @@ class Home:
         if unlocked:
             keyring = self.keyring(config)
             operator = OperatorKey.unlock(self.path, keyring)
-        authority = default.authority(keyring)
-        with self.registry() as registry:
+        external = config.certificate_authority.type == "external"
+        authority = default.authority(None if external else keyring)
+        with self.registry() as registry, self.external() as enroller:
             keys = None
             if keyring is not None:
                 begin = partial(begin_with_new_keys, registry, process_actor(), anew=logs_anew)
@@ -216,6 +221,7 @@ class Home:
                 hierarchy=hierarchy,
                 keyring=keyring,
                 recorder=Recorder(process_actor(), keys),
+                enroller=enroller,
             )
             record_configuration(context)
             yield context
@@ -232,9 +238,35 @@ class Home:
 
         return Keyring(secret, token.timeout, token.module)
 
+    @contextmanager
+    def external(self) -> Iterator[EstClient | None]:
+        """Open the way to the external authority, None where the authority is our own.
+
+        Raises ConfigurationError.
+        """
+        config = self.config()
+        if config.certificate_authority.type == "internal":
+            yield None
+            return
+        try:
+            from hri.external_authority import est_client
+        except ImportError as error:
+            raise ConfigurationError(
+                "no-est-client", f"a part is not installed ({error.name})", "pip install 'hri[server]'"
+            ) from error
+        client = est_client(config, self.path, self._environ)
+        try:
+            yield client
+        finally:
+            client.close()
+
     def crl_path(self) -> Path:
         """Return where the issuing CA's revocation list is published."""
         return self.path / "crl" / "issuing.crl"
+
+    def ocsp_folder(self) -> Path:
+        """Return where the keys and certificates of OCSP responders are kept."""
+        return self.path / "ocsp"
 
 
 def process_actor() -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from hri.ca.files import disk_errors, write_atomically
 from hri.checkpoint import Checkpoint
-from hri.errors import ConfigurationError, PolicyRefusal, StorageError
+from hri.errors import ConfigurationError, PolicyRefusal
+from hri.log_files import entry_bundle, signed_end, tile_hashes
 from hri.registry import Registry
 from hri.registry.folder_lock import exclusive
-from hri.registry.log_head import CERTIFICATES, damaged
 from hri.signed_note import NoteError, NoteVerifier
-from hri.transparency.merkle import HASH_BYTES, leaf_hash
-from hri.transparency.tiles import WIDTH, Tile, bundle, root_of, tiles_of
+from hri.transparency.tiles import WIDTH, Tile, root_of, tiles_of
 
 _CHECKPOINT = "checkpoint"
 
@@ -39,25 +38,20 @@ def export_log(registry: Registry, verifier: NoteVerifier, folder: Path) -> Expo
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with disk_errors(folder), exclusive(folder, "exporting a log"):
-        head = registry.log_head()
-        if head.checkpoint is None:
-            raise StorageError(
-                "log-unsigned", "the log has no checkpoint to publish", "run `hri log sequence` first"
-            )
-        signed = _opened(head.checkpoint, verifier)
+        note, signed = signed_end(registry, verifier)
         since = _published(registry, verifier, folder, signed.size)
         files = 0
         for tile in tiles_of(signed.size, since):
-            hashes = _hashes(registry, tile)
+            hashes = tile_hashes(registry, tile)
             if tile.level == 0:
-                write_atomically(folder / tile.bundle_path, _bundle(registry, tile, hashes))
+                write_atomically(folder / tile.bundle_path, entry_bundle(registry, tile, hashes))
                 files += 1
             write_atomically(folder / tile.path, hashes)
             files += 1
             if tile.width == WIDTH:
                 _drop_partial(folder, tile)
         if since != signed.size or not (folder / _CHECKPOINT).exists():
-            write_atomically(folder / _CHECKPOINT, head.checkpoint.encode())
+            write_atomically(folder / _CHECKPOINT, note.encode())
             files += 1
         return Exported(since, signed.size, files)
 
@@ -88,25 +82,6 @@ def _published(registry: Registry, verifier: NoteVerifier, folder: Path, size: i
     return published.size
 
 
-def _hashes(registry: Registry, tile: Tile) -> bytes:
-    hashes = registry.log_tile(tile.level, tile.index)[: tile.width * HASH_BYTES]
-    if len(hashes) != tile.width * HASH_BYTES:
-        raise damaged(CERTIFICATES, f"{tile.path} lacks hashes")
-    return hashes
-
-
-def _bundle(registry: Registry, tile: Tile, hashes: bytes) -> bytes:
-    begin = tile.index * WIDTH
-    rows = registry.log_entries(begin, begin + tile.width)
-    if [row.index for row in rows] != list(range(begin, begin + tile.width)):
-        raise damaged(CERTIFICATES, f"{tile.bundle_path} lacks entries")
-    entries = [row.leaf.to_bytes() for row in rows]
-    if b"".join(map(leaf_hash, entries)) != hashes:
-        # Published once it would stay: a reader could not even say which of the two was changed.
-        raise damaged(CERTIFICATES, f"the certificates of {tile.bundle_path} are not those that were logged")
-    return bundle(entries)
-
-
 def _drop_partial(folder: Path, tile: Tile) -> None:
     """Remove the partial tiles in whose place a full one stands (C2SP tlog-tiles, "Partial Tiles")."""
     for path in (tile.path, tile.bundle_path) if tile.level == 0 else (tile.path,):
@@ -115,10 +90,3 @@ def _drop_partial(folder: Path, tile: Tile) -> None:
             for old in partial.iterdir():
                 old.unlink()
             partial.rmdir()
-
-
-def _opened(note: str, verifier: NoteVerifier) -> Checkpoint:
-    try:
-        return Checkpoint.opened(note, verifier)
-    except NoteError as error:
-        raise damaged(CERTIFICATES, f"its checkpoint does not hold: {error}") from error

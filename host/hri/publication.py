@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hri.audit.entry import Act
 from hri.ca.authority import Authority
 from hri.ca.crl import Publisher
-from hri.ca.ocsp import Responder
-from hri.ca.ocsp_delegate import Delegate, Delegates
+from hri.ca.ocsp import Responder, Responders
+from hri.ca.ocsp_delegate import Delegates
 from hri.ca.ocsp_files import Produced, Producer
 from hri.ca.ocsp_source import RegistrySource
 from hri.context import Context
@@ -27,8 +28,13 @@ def publish_crls(
 ) -> tuple[str, ...]:
     """Replace every CA's lists that are due, and unless `only_due` its full one; return the files' names.
 
+    None where the authority is somebody else's: it lists what was revoked there, and here the registry alone
+    says what no longer counts.
+
     `clock_was_ahead` accepts dates before those of the last lists. Raises StorageError, ConfigurationError.
     """
+    if context.enroller is not None:
+        return ()
     terms = context.config.certificate_authority
     written: list[str] = []
     for name, authority in context.publishing():
@@ -51,30 +57,22 @@ def publish_new_shards(context: Context, folder: Path) -> None:
         publish_crls(context, folder, only_due=True)
 
 
-def ocsp_delegates(context: Context, authority: Authority, folder: Path, passphrase: bytes) -> Delegates:
-    """Return who signs OCSP answers for a CA; the audit log is told of each before it is used."""
+@dataclass(frozen=True, slots=True)
+class OcspKeys:
+    """Where the keys are kept with which OCSP answers are signed, and under which passphrase."""
 
-    def tell(certificate: x509.Certificate) -> None:
-        der = certificate.public_bytes(Encoding.DER)
-        details = {"certificate": serial_text(certificate.serial_number), "sha256": sha256(der).digest()}
-        context.record(Act("certify-ocsp", details=details))
-
-    return Delegates(authority, folder, passphrase, on_made=tell)
+    folder: Path
+    passphrase: bytes
 
 
-def ocsp_responder(
-    context: Context, issuing: x509.Certificate, delegate: Callable[[datetime], Delegate]
-) -> Responder:
-    """Return what answers OCSP requests about a CA's certificates, signed by the delegate at the time."""
-    source = RegistrySource(context.registry, issuing)
-    hours = context.config.certificate_authority.ocsp_hours
-    return Responder(issuing, source.standing_of, delegate, lifetime=timedelta(hours=hours))
+def ocsp_responders(context: Context, keys: OcspKeys) -> Responders:
+    """Return what answers OCSP requests about the certificates of every CA, from the registry."""
+    return Responders([_responder(context, authority, keys) for _, authority in context.publishing()])
 
 
 def produce_ocsp(
     context: Context,
-    keys: Path,
-    passphrase: bytes,
+    keys: OcspKeys,
     folder: Path,
     *,
     algorithms: Sequence[hashes.HashAlgorithm],
@@ -82,20 +80,31 @@ def produce_ocsp(
 ) -> Produced:
     """Bring a folder of OCSP answers made ahead up to date; each is replaced after half of its life.
 
-    The answers of every CA, signed by its delegate, which is kept in the folder `keys` under a passphrase.
-
     Raises StorageError, ConfigurationError.
     """
     total = Produced(0, 0, 0)
     for _, authority in context.publishing():
-        issuing, delegates = authority.issuing, ocsp_delegates(context, authority, keys, passphrase)
         producer = Producer(
-            issuing,
-            RegistrySource(context.registry, issuing),
-            ocsp_responder(context, issuing, delegates),
+            authority.issuing,
+            RegistrySource(context.registry, authority.issuing),
+            _responder(context, authority, keys),
             folder,
             overlap=timedelta(hours=context.config.certificate_authority.ocsp_hours) / 2,
             algorithms=algorithms,
         )
         total += producer.produce(context.now(), clock_was_ahead=clock_was_ahead)
     return total
+
+
+def _responder(context: Context, authority: Authority, keys: OcspKeys) -> Responder:
+    """Return the responder of a CA; the audit log is told of each delegate before it is used."""
+
+    def tell(certificate: x509.Certificate) -> None:
+        der = certificate.public_bytes(Encoding.DER)
+        details = {"certificate": serial_text(certificate.serial_number), "sha256": sha256(der).digest()}
+        context.record(Act("certify-ocsp", details=details))
+
+    delegates = Delegates(authority, keys.folder, keys.passphrase, on_made=tell)
+    source = RegistrySource(context.registry, authority.issuing)
+    hours = context.config.certificate_authority.ocsp_hours
+    return Responder(authority.issuing, source.standing_of, delegates, lifetime=timedelta(hours=hours))

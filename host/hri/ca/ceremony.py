@@ -26,6 +26,7 @@ from hri.ca.ca_certificate import (
     ca_name,
 )
 from hri.ca.files import write_atomically
+from hri.ca.keys import FileSigners
 from hri.ca.placing import Files, place
 from hri.ca.signer import KeyKind, NewKey, Signers
 from hri.errors import ConfigurationError, HriError
@@ -130,6 +131,25 @@ def _write(
             path.unlink(missing_ok=True)
         raise
     return path
+
+
+def adopt_authority(home: Path, root_pem: bytes, issuing_pem: bytes, ca_passphrase: bytes) -> Path:
+    """Make `home`/ca of somebody else's certificates and a new operator key; returns the folder.
+
+    Raises ConfigurationError (an authority is there already, an empty passphrase) and StorageError.
+    """
+    folder = home / "ca"
+    if folder.exists():
+        raise _already_there(folder)
+    operator_key = FileSigners(ca_passphrase).generate("operator", KeyKind.P256)
+    files: Files = {
+        "root.pem": (root_pem, 0o644),
+        "issuing.pem": (issuing_pem, 0o644),
+        "operator.pem": (_public_pem(operator_key), 0o644),
+        f"operator{operator_key.suffix}": (operator_key.content, 0o600),
+    }
+    place(folder, files, lambda: _already_there(folder))
+    return folder
 
 
 def _made(undo: ExitStack, folder: Path, make: Callable[[], NewKey]) -> NewKey:

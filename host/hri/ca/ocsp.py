@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -93,14 +93,15 @@ class Responder:
         about the answer is `unauthorized` (RFC 5019 section 2.2.3). `tryLater` where the registry or the
         delegate cannot be had now.
         """
-        try:
-            request = Request.from_der(request_der)
-        except MalformedRequestError as error:
-            _log.info("OCSP request refused", error=str(error))
-            return MALFORMED_REQUEST
+        return Responders((self,)).answer(request_der, now)
+
+    def knows(self, request: Request) -> bool:
+        """Say whether a request asks about a certificate of this CA."""
+        return any(map(self._is_ours, request.cert_ids))
+
+    def answer_to(self, request: Request, now: datetime) -> bytes:
+        """Return the answer (DER) to a request about a certificate of this CA."""
         ours = [cert_id for cert_id in request.cert_ids if self._is_ours(cert_id)]
-        if not ours:
-            return UNAUTHORIZED
         try:
             known = self._standing_of({cert_id.serial_number for cert_id in ours})
             voice = self._voice_at(now)
@@ -128,6 +129,28 @@ class Responder:
     def _is_ours(self, cert_id: CertID) -> bool:
         named = cert_id.hash_algorithm.algorithm, cert_id.issuer_name_hash, cert_id.issuer_key_hash
         return named in self._issuers
+
+
+class Responders:
+    """The responders of several issuing CAs, or generations of one, behind one address."""
+
+    def __init__(self, responders: Sequence[Responder]) -> None:
+        self._responders = tuple(responders)
+
+    def answer(self, request_der: bytes, now: datetime) -> bytes:
+        """Return the answer of the first CA that a request asks about, as `Responder.answer` does.
+
+        A request about certificates of several CAs is answered by one of them; the others' are `unknown`.
+        """
+        try:
+            request = Request.from_der(request_der)
+        except MalformedRequestError as error:
+            _log.info("OCSP request refused", error=str(error))
+            return MALFORMED_REQUEST
+        for responder in self._responders:
+            if responder.knows(request):
+                return responder.answer_to(request, now)
+        return UNAUTHORIZED
 
 
 def issuer_hashes(issuing: x509.Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:

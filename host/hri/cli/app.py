@@ -24,6 +24,7 @@ from hri.cli import (
     life,
     manifest,
     rig,
+    serve,
     standing,
     transparency,
 )
@@ -100,6 +101,7 @@ app.add_typer(transparency.app, name="log")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")
 app.add_typer(rig.app, name="rig")
+app.add_typer(serve.app, name="serve")
 app.add_typer(hil.app, name="hil")
 if find_spec("hri.cli.demo"):
     app.command("demo")(import_module("hri.cli.demo").demo)

@@ -57,15 +57,33 @@ def init(
         raise ConfigurationError(
             "ca-exists", f"there is an authority in {state.home.path} already", "use it, or another --home"
         )
+    if config.certificate_authority.type == "external":
+        _begin(state, _adopted(state, Places(state, config, module, token)), "with the external authority")
+        return
     places = Places(state, config, module, token)
     root_keys, keys = places.signers(root_signer, "root"), places.signers(signer, "ca")
     plan = CeremonyPlan(
         organisation or config.certificate_authority.organisation, name, root_key_type, key_type
     )
     hold_ceremony(state.home.path, plan, root_keys=root_keys, keys=keys, root_out=root_out, now=utc_now())
+    made = Authority.open_public(state.home.path)
+    _begin(state, made, "in the home" if root_out is None else "elsewhere")
+
+
+def _adopted(state: State, places: Places) -> Authority:
+    with state.home.external() as client:
+        if client is None:
+            raise TypeError("the authority is not external")
+        # With the client: where its parts are not installed, that has been said already.
+        from hri.external_authority import adopt
+
+        return adopt(state.home.path, client, places.new_passphrase("ca"))
+
+
+def _begin(state: State, made: Authority, root_key: str) -> None:
+    """Record the new authority, publish its first list and tell of it."""
     with state.context(unlocked=True) as opened:
-        made = opened.authority
-        opened.record(Act("ca-init", details=_made(made, root_out)))
+        opened.record(Act("ca-init", details=_made(made, root_key)))
         publish_crls(opened, state.home.crl_path().parent)
     fingerprint = made.root.fingerprint(hashes.SHA256()).hex()
     state.output.result(
@@ -150,13 +168,13 @@ def issue(
         state.output.raw(issued.pem.decode("ascii"))
 
 
-def _made(authority: Authority, root_out: Path | None) -> dict[str, str]:
+def _made(authority: Authority, root_key: str) -> dict[str, str]:
     return {
         "root": authority.root.subject.rfc4514_string(),
         "root_sha256": authority.root.fingerprint(hashes.SHA256()).hex(),
         "issuing": authority.issuing.subject.rfc4514_string(),
         "issuing_sha256": authority.issuing.fingerprint(hashes.SHA256()).hex(),
-        "root_key": "in the home" if root_out is None else "elsewhere",
+        "root_key": root_key,
     }
 
 

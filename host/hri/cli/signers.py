@@ -49,7 +49,7 @@ class Places:
         Raises ConfigurationError where a token is wanted and not named, or a passphrase not given.
         """
         if kind is SignerKind.file:
-            return FileSigners(self._new_passphrase(secret))
+            return FileSigners(self.new_passphrase(secret))
         if not self._module or not self._token:
             raise ConfigurationError(
                 "no-token",
@@ -58,7 +58,7 @@ class Places:
             )
         return TokenSigners(self._keyring.token(self._module, self._token))
 
-    def _new_passphrase(self, name: SecretName) -> bytes:
+    def new_passphrase(self, name: SecretName) -> bytes:
         passphrases = self._state.home.passphrases
         passphrase = passphrases.get(name)
         if passphrases.prompted(name):

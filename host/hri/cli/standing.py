@@ -10,7 +10,7 @@ import typer
 from cryptography.hazmat.primitives import hashes
 
 from hri.cli.state import state_of
-from hri.publication import produce_ocsp, publish_crls
+from hri.publication import OcspKeys, produce_ocsp, publish_crls
 
 _CLOCK = "Accept dates before those of what is there, signed under a wrong clock."
 
@@ -66,8 +66,7 @@ def produce(
     with state.context(unlocked=True) as opened:
         done = produce_ocsp(
             opened,
-            state.home.path / "ocsp",
-            opened.passphrase_beside("ocsp"),
+            OcspKeys(state.home.ocsp_folder(), opened.passphrase_beside("ocsp")),
             folder,
             algorithms=[_ALGORITHMS[name] for name in dict.fromkeys(hash_ or [HashName.sha1])],
             clock_was_ahead=clock_was_ahead,

@@ -38,10 +38,22 @@ from hri.registry.records import (
     RevokedEntry,
 )
 from hri.registry.statuses import CertificateStatus, Statuses
+from hri.registry.turns import Turns
 
 
 class Registry(
-    Devices, DeviceLife, Certificates, Due, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog
+    Devices,
+    DeviceLife,
+    Certificates,
+    Due,
+    Statuses,
+    Crls,
+    Proofs,
+    Challenges,
+    Leases,
+    Turns,
+    AuditLog,
+    MerkleLog,
 ):
     """Everything that is remembered, in one database; safe to share between threads."""
 

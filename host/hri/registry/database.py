@@ -29,6 +29,13 @@ _log = get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BUSY_MS = 10_000
+# Nobody waits for ever for a PostgreSQL that is gone or stuck; what the URL says goes before.
+_POSTGRES_WAITS = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",
+    "options": "-c statement_timeout=20000 -c lock_timeout=10000",
+}
+_POOL_WAIT_S = 10
 _MEMORY = ":memory:"
 
 _SQLITE_FAULTS = {
@@ -232,7 +239,8 @@ def _url(where: str | Path) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        waits = {name: value for name, value in _POSTGRES_WAITS.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, pool_timeout=_POOL_WAIT_S, connect_args=waits)
     if url.database in (None, "", _MEMORY):
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:

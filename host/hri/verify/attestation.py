@@ -174,6 +174,17 @@ def appraise_state(
     )
 
 
+def challenge_of(evidence: bytes) -> bytes | None:
+    """Return the challenge (32 bytes) that state evidence says it answers, None for what is no such evidence.
+
+    Nothing of it is believed yet; this is for finding the challenge in the single-use store.
+    """
+    try:
+        return _Evidence.from_bytes(evidence, STATE).challenge
+    except _Refusal:
+        return None
+
+
 class _Refusal(Exception):
     """The evidence cannot be appraised at all, for one reason."""
 

@@ -114,7 +114,7 @@ def test_an_identity_without_keys_is_the_defaults(tmp_path: Path) -> None:
         ("certificate", {"subject": {"CN": "x"}}, "'CN' is unknown"),
         ("certificate", {"subject_alt_names": [{"type": "dns", "value": "a b"}]}, "not a valid dns"),
         ("certificate", {"subject_alt_names": [{"type": "dns"}]}, "subject_alt_names.0.value"),
-        ("certificate_authority", {"type": "external"}, "not supported in this version"),
+        ("certificate_authority", {"type": "external"}, "needs certificate_authority.url"),
         ("certificate_authority", {"type": "imaginary"}, "certificate_authority.type"),
         ("provisioning", {"retry_attempts": -1}, "retry_attempts"),
         ("provisioning", {"enrollment_timeout": 0}, "enrollment_timeout"),

@@ -15,7 +15,7 @@ from hri.elements.board import BoardElement
 from hri.errors import ConfigurationError, PolicyRefusal
 from hri.link import DeviceRefused
 from hri.provision import provision
-from hri.publication import ocsp_delegates, ocsp_responder
+from hri.publication import OcspKeys, ocsp_responders
 from hri.registration import register_device
 from hri.verify.decision import ReasonCode
 from hri.verify.ocsp import OcspEvidence
@@ -278,8 +278,7 @@ def test_a_verifier_elsewhere_learns_of_a_hold_and_of_its_end_from_lists(context
 
 @pytest.mark.usefixtures("device")
 def test_a_verifier_elsewhere_believes_the_responder(context, folder, tmp_path):
-    delegates = ocsp_delegates(context, context.authority, tmp_path / "ocsp", b"secret")
-    responder = ocsp_responder(context, context.authority.issuing, delegates)
+    responder = ocsp_responders(context, OcspKeys(tmp_path / "ocsp", b"secret"))
     certificate = x509.load_der_x509_certificate(context.registry.live_certificate(DEVICE).der)
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         certificate, context.authority.issuing, hashes.SHA256()
