@@ -248,13 +248,7 @@ class Home:
         if config.certificate_authority.type == "internal":
             yield None
             return
-        try:
-            from hri.external_authority import est_client
-        except ImportError as error:
-            raise ConfigurationError(
-                "no-est-client", f"a part is not installed ({error.name})", "pip install 'hri[server]'"
-            ) from error
-        client = est_client(config, self.path, self._environ)
+        client = open_external(config, self.path, self._environ)
         try:
             yield client
         finally:
@@ -267,6 +261,17 @@ class Home:
     def ocsp_folder(self) -> Path:
         """Return where the keys and certificates of OCSP responders are kept."""
         return self.path / "ocsp"
+
+
+def open_external(config: Config, home: Path, environ: Mapping[str, str]) -> EstClient:
+    """Return the way to the external authority of a configuration. Raises ConfigurationError."""
+    try:
+        from hri.external_authority import est_client
+    except ImportError as error:
+        raise ConfigurationError(
+            "no-est-client", f"a part is not installed ({error.name})", "pip install 'hri[server]'"
+        ) from error
+    return est_client(config, home, environ)
 
 
 def process_actor() -> str:

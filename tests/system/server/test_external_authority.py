@@ -4,10 +4,25 @@ import dataclasses
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+)
+from hri import (
+    CertificateAuthority,
+    CertificateRequest,
+    DeviceIdentityManager,
+    SecureElementManager,
+    SecureElementType,
+)
 from hri.authentication import authenticate
 from hri.elements.board import BoardElement
 from hri.errors import PolicyRefusal, StorageError
@@ -105,6 +120,57 @@ def test_an_authority_that_is_not_there_is_said_so(elsewhere, tmp_path):
     assert said.returncode == StorageError.exit_status
     assert json.loads(said.stderr.splitlines()[-1])["error"]["code"] == "ca-unreachable"
     assert not home.has_authority()
+
+
+class _OnBoard(SecureElementManager):
+    """The façade's element, on a board without a serial port."""
+
+    def __init__(self, board):
+        super().__init__(SecureElementType.ATECC608A)
+        self._board = board
+
+    @contextmanager
+    def connection(self, context):
+        yield BoardElement(self._board, authorise=context.authorise(), sleep=lambda _: None)
+
+
+@pytest.fixture
+def facade(elsewhere, tmp_path, monkeypatch):
+    """The façade's authority behind a URL; the YAML says how to get in there."""
+    home, environ = station(elsewhere, tmp_path / "station", url="https://127.0.0.1:9")
+    for name, value in {**environ, "HRI_HOME": str(home.path), "HRI_LOCK": "any"}.items():
+        monkeypatch.setenv(name, value)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"own words"))
+    (tmp_path / "own.key").write_bytes(pem)
+    with elsewhere.served.context() as there:
+        (tmp_path / "theirs.pem").write_bytes(there.authority.chain_pem())
+    return CertificateAuthority(
+        str(tmp_path / "own.key"), str(tmp_path / "theirs.pem"), elsewhere.url, passphrase=b"own words"
+    )
+
+
+def test_the_facade_takes_certificates_from_the_authority_behind_its_url(elsewhere, facade):
+    element = _OnBoard(SoftBoard(bytes.fromhex("0123aabbccddee05ee")))
+
+    identity = DeviceIdentityManager(element, facade).provision_device("far-3")
+
+    with elsewhere.served.context() as there:
+        certificate = x509.load_pem_x509_certificate(identity.certificate)
+        certificate.verify_directly_issued_by(there.authority.issuing)
+        assert there.registry.certificate(certificate.serial_number) is not None
+    decision = DeviceIdentityManager(element, facade).decide("far-3", identity.certificate, b"", b"")
+    assert [reason.code.value for reason in decision.reasons] == ["malformed"]
+
+
+def test_the_facade_has_no_certificate_made_elsewhere_for_a_bare_key(facade):
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    request = CertificateRequest("far-4", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    with pytest.raises(PolicyRefusal) as refused:
+        facade.create_certificate(request)
+
+    assert refused.value.code == "no-proof-of-possession"
 
 
 def test_a_server_that_is_not_the_trusted_one_gets_no_key(elsewhere, tmp_path):

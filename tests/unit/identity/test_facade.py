@@ -313,10 +313,3 @@ def test_an_encrypted_key_takes_the_passphrase_from_the_environment(folder, monk
 
     with contextlib.closing(authority.registry):
         assert authority.ca_cert.subject.rfc4514_string() == "CN=Test CA"
-
-
-def test_an_external_authority_is_refused_with_the_reason(folder):
-    with pytest.raises(ConfigurationError, match="not supported in this version"):
-        CertificateAuthority(
-            str(folder / "ca_key.pem"), str(folder / "ca_cert.pem"), "https://ca.example.com"
-        )
