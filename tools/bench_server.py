@@ -178,7 +178,7 @@ class _Device:
         now = context.now()
         context.registry.upsert_device(Device(_DEVICE, "none", None, "provisioning", None, now))
         request = IssueRequest(csr, _DEVICE, context.config.profile(), unattested="bench")
-        issued = context.issuer().issue(request, now)
+        issued = context.issuer(_DEVICE).issue(request, now)
         context.registry.activate(issued.serial_number, now)
         self._leaf = x509.load_der_x509_certificate(issued.der)
         self._certificate = base64.b64encode(issued.der).decode()
