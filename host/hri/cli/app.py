@@ -22,6 +22,7 @@ from hri.cli import (
     devices,
     hil,
     life,
+    listing,
     manifest,
     rig,
     standing,
@@ -84,7 +85,7 @@ app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)
 app.command("attest")(devices.attest)
-app.command("list")(devices.list_devices)
+app.command("list")(listing.list_devices)
 app.command("show")(devices.show)
 app.command("renew")(devices.renew)
 app.command("rotate")(devices.rotate)

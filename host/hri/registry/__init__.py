@@ -18,8 +18,9 @@ from hri.registry.certificates import (
 from hri.registry.challenges import Challenges
 from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
 from hri.registry.device_life import DeviceLife
+from hri.registry.device_search import DeviceFilter
 from hri.registry.device_status import barred, require_not_barred
-from hri.registry.devices import Devices
+from hri.registry.devices import DevicePage, Devices
 from hri.registry.due import Due, KeyInUse
 from hri.registry.leases import Lease, Leases
 from hri.registry.log_head import LogHead
@@ -59,6 +60,8 @@ __all__ = [
     "ChallengeVerdict",
     "ConcurrentIssuance",
     "Device",
+    "DeviceFilter",
+    "DevicePage",
     "DeviceStatus",
     "Endorsement",
     "EndorsementKind",
