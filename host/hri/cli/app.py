@@ -19,6 +19,7 @@ from hri.cli import (
     chain,
     check,
     chip,
+    device_files,
     devices,
     hil,
     life,
@@ -97,6 +98,7 @@ app.command("verify")(check.verify)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(device_files.app, name="registry")
 app.add_typer(transparency.app, name="log")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")

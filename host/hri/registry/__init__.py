@@ -17,6 +17,8 @@ from hri.registry.certificates import (
 )
 from hri.registry.challenges import Challenges
 from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
+from hri.registry.device_export import DeviceExport, ExportedCertificate, ExportedDevice
+from hri.registry.device_import import DeviceImport, Imported, ImportRow
 from hri.registry.device_life import DeviceLife
 from hri.registry.device_search import DeviceFilter
 from hri.registry.device_status import barred, require_not_barred
@@ -42,7 +44,19 @@ from hri.registry.statuses import CertificateStatus, Statuses
 
 
 class Registry(
-    Devices, DeviceLife, Certificates, Due, Statuses, Crls, Proofs, Challenges, Leases, AuditLog, MerkleLog
+    Devices,
+    DeviceLife,
+    DeviceExport,
+    DeviceImport,
+    Certificates,
+    Due,
+    Statuses,
+    Crls,
+    Proofs,
+    Challenges,
+    Leases,
+    AuditLog,
+    MerkleLog,
 ):
     """Everything that is remembered, in one database; safe to share between threads."""
 
@@ -67,6 +81,10 @@ __all__ = [
     "EndorsementKind",
     "EvidenceKind",
     "EvidenceRecord",
+    "ExportedCertificate",
+    "ExportedDevice",
+    "ImportRow",
+    "Imported",
     "IssuanceState",
     "KeyInUse",
     "KeyOfAnotherDevice",

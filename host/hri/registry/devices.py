@@ -61,14 +61,14 @@ class Devices(Database):
         """Return a device, or None."""
         with self._read() as connection:
             row = connection.execute(select(device).where(device.c.device_id == device_id)).first()
-        return None if row is None else _device(row)
+        return None if row is None else device_of(row)
 
     def device_by_element(self, serial_hex: str) -> Device | None:
         """Return the device whose chip has this serial number, or None."""
         with self._read() as connection:
             query = select(device).where(device.c.element_serial == serial_hex.lower())
             row = connection.execute(query).first()
-        return None if row is None else _device(row)
+        return None if row is None else device_of(row)
 
     def devices(self, limit: int = 100, after: str | None = None) -> tuple[Device, ...]:
         """Return at most `limit` devices in the order of their ids, those behind `after`."""
@@ -85,7 +85,7 @@ class Devices(Database):
         search = search_of(wanted)
         with self._read() as connection:
             rows = connection.execute(search.query(limit + 1, after)).all()
-        found = tuple(_device(row) for row in rows[:limit])
+        found = tuple(device_of(row) for row in rows[:limit])
         return DevicePage(found, search.place(rows[limit - 1]) if len(rows) > limit else None)
 
     def record_authentication(self, device_id: str, *, now: datetime) -> None:
@@ -129,10 +129,11 @@ def _upsert(connection: Connection, new: Device) -> Device:
             changed["last_authenticated_at"] = to_micros(new.last_authenticated_at)
         connection.execute(update(device).where(device.c.device_id == new.device_id).values(changed))
     query = select(device).where(device.c.device_id == new.device_id)
-    return _device(connection.execute(query).one())
+    return device_of(connection.execute(query).one())
 
 
-def _device(row: Row[Any]) -> Device:
+def device_of(row: Row[Any]) -> Device:
+    """Return a device from its row."""
     return Device(
         row.device_id,
         row.element_type,
