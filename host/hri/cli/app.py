@@ -15,6 +15,7 @@ import typer
 from hri.cli import (
     audit,
     authority,
+    backup,
     boards,
     chain,
     check,
@@ -95,10 +96,13 @@ for _command in (life.suspend, life.resume, life.decommission, life.transfer, li
     app.command(_command.__name__)(_command)
 app.add_typer(life.lifecycle_app, name="lifecycle")
 app.command("verify")(check.verify)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(device_files.app, name="registry")
+transparency.app.command("replay")(backup.replay)
 app.add_typer(transparency.app, name="log")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")

@@ -26,6 +26,7 @@ from hri.registry.devices import DevicePage, Devices
 from hri.registry.due import Due, KeyInUse
 from hri.registry.leases import Lease, Leases
 from hri.registry.log_head import LogHead
+from hri.registry.log_replay import LogReplay, Replayed
 from hri.registry.merkle_log import LoggedCertificate, MerkleLog
 from hri.registry.proofs import Proofs
 from hri.registry.records import (
@@ -57,6 +58,7 @@ class Registry(
     Leases,
     AuditLog,
     MerkleLog,
+    LogReplay,
 ):
     """Everything that is remembered, in one database; safe to share between threads."""
 
@@ -95,6 +97,7 @@ __all__ = [
     "PublishedCrl",
     "Recorded",
     "Registry",
+    "Replayed",
     "RevokedEntry",
     "ShardedUrl",
     "barred",
