@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hri.audit.recorder import Recorder
@@ -144,7 +145,7 @@ def _entry(leaf: Leaf, path: Path) -> ReplayedEntry:
             to_micros(found.not_valid_after_utc),
             _issuer(found),
         )
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise _torn(path) from error
 
 

@@ -38,10 +38,6 @@ class Station:
         self.keys: LogKeys = open_log_keys(
             home, b"c", self.authority.root, lambda keys: begin_logs(self.registry, keys)
         )
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = x509.CertificateSigningRequestBuilder()
-        subject = builder.subject_name(x509.Name([]))
-        self._csr = subject.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def issue(self, begin: int, end: int) -> list[bytes]:
         """Issue for devices of these numbers; returns DER."""
@@ -57,7 +53,7 @@ class Station:
             self.registry.upsert_devices(
                 [Device(name, "atecc608b", None, "provisioning", 0, NOW) for name in names]
             )
-            requests = [IssueRequest(self._csr, name, PROFILE) for name in names]
+            requests = [IssueRequest(_csr(), name, PROFILE) for name in names]
             for outcome in issuer.issue_many(requests, NOW):
                 assert not isinstance(outcome, Exception)
                 released.append(outcome.der)
@@ -65,6 +61,13 @@ class Station:
 
     def export(self, folder: Path) -> Exported:
         return export_log(self.registry, self.keys.certificates.verifier, folder)
+
+
+def _csr() -> bytes:
+    """Return a request for a key of its own: no two devices are certified for one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 @pytest.fixture
