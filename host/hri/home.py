@@ -150,7 +150,7 @@ class Home:
     def __init__(self, path: Path, passphrases: Passphrases, *, environ: Mapping[str, str]) -> None:
         self.path = path
         self.passphrases = passphrases
-        self._environ = environ
+        self.environ = environ
 
     @staticmethod
     def locate(option: Path | None, environ: Mapping[str, str]) -> Path:
@@ -163,11 +163,11 @@ class Home:
 
     def config(self) -> Config:
         """Return the configuration: HRI_CONFIG, else config.yaml in the folder, else the defaults."""
-        named = self._environ.get("HRI_CONFIG")
+        named = self.environ.get("HRI_CONFIG")
         if named:
-            return load(Path(named), self._environ)
+            return load(Path(named), self.environ)
         path = self.path / "config.yaml"
-        return load(path if path.exists() else None, self._environ)
+        return load(path if path.exists() else None, self.environ)
 
     def has_authority(self) -> bool:
         """Return whether an authority was made here."""
@@ -184,7 +184,7 @@ class Home:
 
     def registry(self) -> Registry:
         """Open the registry, making it if need be. Raises StorageError and ConfigurationError."""
-        return Registry.open(registry_location(self.path, self._environ))
+        return Registry.open(registry_location(self.path, self.environ))
 
     @contextmanager
     def context(self, *, unlocked: bool, logs_anew: bool = False) -> Iterator[Context]:
@@ -248,7 +248,7 @@ class Home:
         if config.certificate_authority.type == "internal":
             yield None
             return
-        client = open_external(config, self.path, self._environ)
+        client = open_external(config, self.path, self.environ)
         try:
             yield client
         finally:

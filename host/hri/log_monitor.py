@@ -139,7 +139,8 @@ def monitor_certificate(
 
 def _acts(registry: Registry) -> _Acts:
     acts = _Acts({}, set())
-    for name in ("issue", "revoke"):
+    # What was put on record again from the exported log says itself when it was issued.
+    for name in ("issue", "replay", "revoke"):
         for row in registry.audit_entries(act=name):
             try:
                 entry = Entry.from_bytes(row.entry)
@@ -148,6 +149,6 @@ def _acts(registry: Registry) -> _Acts:
                 continue
             digest, serial = entry.act.details.get("sha256"), entry.act.details.get("certificate")
             if isinstance(digest, bytes) and isinstance(serial, str):
-                acts.issued[digest] = serial, entry.at
+                acts.issued[digest] = serial, entry.act.details.get("issued_at", entry.at)
             acts.revoked.update(entry.act.details.get("certificates", ()))
     return acts

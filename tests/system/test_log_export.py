@@ -70,6 +70,13 @@ class Station:
         return export_log(self.registry, self.keys.certificates.verifier, folder)
 
 
+def _csr() -> bytes:
+    """Return a request for a key of its own: no two devices are certified for one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
 @pytest.fixture
 def station(tmp_path: Path):
     made = Station(tmp_path / "home")

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from hri.errors import ConfigurationError, StorageError
 
@@ -61,6 +62,27 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+@contextmanager
+def written_atomically(path: Path, mode: int = 0o644) -> Iterator[TextIO]:
+    """Open a text file (UTF-8, line ends as written) that takes its place when the block ends without error.
+
+    Raises StorageError.
+    """
+    with disk_errors(path):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+                yield stream
                 stream.flush()
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())

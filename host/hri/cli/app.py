@@ -15,13 +15,16 @@ import typer
 from hri.cli import (
     audit,
     authority,
+    backup,
     boards,
     chain,
     check,
     chip,
+    device_files,
     devices,
     hil,
     life,
+    listing,
     manifest,
     rig,
     serve,
@@ -85,7 +88,7 @@ app.command("register")(devices.register)
 app.command("provision")(devices.provision)
 app.command("authenticate")(devices.authenticate)
 app.command("attest")(devices.attest)
-app.command("list")(devices.list_devices)
+app.command("list")(listing.list_devices)
 app.command("show")(devices.show)
 app.command("renew")(devices.renew)
 app.command("rotate")(devices.rotate)
@@ -94,9 +97,13 @@ for _command in (life.suspend, life.resume, life.decommission, life.transfer, li
     app.command(_command.__name__)(_command)
 app.add_typer(life.lifecycle_app, name="lifecycle")
 app.command("verify")(check.verify)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 chip.app.command("chain")(chain.chain)
 app.add_typer(chip.app, name="chip")
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(device_files.app, name="registry")
+transparency.app.command("replay")(backup.replay)
 app.add_typer(transparency.app, name="log")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boards.app, name="board")

@@ -1,4 +1,4 @@
-"""`hri register`, `provision`, `authenticate`, `attest`, `list`, `show`, `renew`, `rotate`, `revoke`."""
+"""`hri register`, `provision`, `authenticate`, `attest`, `show`, `renew`, `rotate`, `revoke`."""
 
 from __future__ import annotations
 
@@ -107,45 +107,6 @@ def _decide(state: State, port: str | None, decide: Callable[[BoardElement, Cont
             f"{found['evidence']} on record",
         )
     raise typer.Exit(status)
-
-
-def list_devices(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
-    after: Annotated[str | None, typer.Option(metavar="ID", help="Begin behind this device id.")] = None,
-) -> None:
-    """List the devices."""
-    state = state_of(context)
-    state.home.require_authority()
-    with state.home.registry() as registry:
-        devices = registry.devices(limit, after)
-    if state.output.as_json:
-        state.output.json(
-            {
-                "devices": [
-                    {
-                        "device_id": device.device_id,
-                        "status": device.status,
-                        "element": {"type": device.element_type, "serial_number": device.element_serial},
-                        "last_authenticated_at": device.last_authenticated_at.isoformat()
-                        if device.last_authenticated_at
-                        else None,
-                    }
-                    for device in devices
-                ]
-            }
-        )
-        return
-    rows = [
-        (
-            device.device_id,
-            device.status,
-            f"{device.element_type} {device.element_serial}" if device.element_serial else "none yet",
-            f"{device.last_authenticated_at:%Y-%m-%d %H:%M:%S}" if device.last_authenticated_at else "never",
-        )
-        for device in devices
-    ]
-    state.output.table(("device", "status", "element", "last authenticated (UTC)"), rows)
 
 
 def show(

@@ -17,12 +17,16 @@ from hri.registry.certificates import (
 )
 from hri.registry.challenges import Challenges
 from hri.registry.crls import Crls, PublishedCrl, ShardedUrl
+from hri.registry.device_export import DeviceExport, ExportedCertificate, ExportedDevice
+from hri.registry.device_import import DeviceImport, Imported, ImportRow
 from hri.registry.device_life import DeviceLife
+from hri.registry.device_search import DeviceFilter
 from hri.registry.device_status import barred, require_not_barred
-from hri.registry.devices import Devices
+from hri.registry.devices import DevicePage, Devices
 from hri.registry.due import Due, KeyInUse
 from hri.registry.leases import Lease, Leases
 from hri.registry.log_head import LogHead
+from hri.registry.log_replay import LogReplay, Replayed
 from hri.registry.merkle_log import LoggedCertificate, MerkleLog
 from hri.registry.proofs import Proofs
 from hri.registry.records import (
@@ -44,6 +48,8 @@ from hri.registry.turns import Turns
 class Registry(
     Devices,
     DeviceLife,
+    DeviceExport,
+    DeviceImport,
     Certificates,
     Due,
     Statuses,
@@ -54,6 +60,7 @@ class Registry(
     Turns,
     AuditLog,
     MerkleLog,
+    LogReplay,
 ):
     """Everything that is remembered, in one database; safe to share between threads."""
 
@@ -71,11 +78,17 @@ __all__ = [
     "ChallengeVerdict",
     "ConcurrentIssuance",
     "Device",
+    "DeviceFilter",
+    "DevicePage",
     "DeviceStatus",
     "Endorsement",
     "EndorsementKind",
     "EvidenceKind",
     "EvidenceRecord",
+    "ExportedCertificate",
+    "ExportedDevice",
+    "ImportRow",
+    "Imported",
     "IssuanceState",
     "KeyInUse",
     "KeyOfAnotherDevice",
@@ -86,6 +99,7 @@ __all__ = [
     "PublishedCrl",
     "Recorded",
     "Registry",
+    "Replayed",
     "RevokedEntry",
     "ShardedUrl",
     "barred",

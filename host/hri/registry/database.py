@@ -133,6 +133,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A reading transaction whose statements all see the same moment."""
+        engine = self._engine
+        if engine.dialect.name != "sqlite":
+            # Otherwise each statement would see what was committed before it; SQLite has this anyway.
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._turn, self._faults(), engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def _write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its beginning and is durable once it is left."""
         with self._turn, self._faults(), self._writer.begin() as connection:

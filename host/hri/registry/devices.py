@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +13,18 @@ from sqlalchemy import exc as sa_exc
 from hri.errors import PolicyRefusal
 from hri.registry.audit_log import Recorded, append_acts
 from hri.registry.database import Database, from_micros, maybe_from_micros, to_micros
+from hri.registry.device_search import DeviceFilter, search_of
 from hri.registry.device_status import STATUSES
 from hri.registry.records import Device
 from hri.registry.schema import device
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """Some devices, and where the next page begins, None behind the last one."""
+
+    devices: tuple[Device, ...]
+    next: str | None
 
 
 class Devices(Database):
@@ -51,22 +61,32 @@ class Devices(Database):
         """Return a device, or None."""
         with self._read() as connection:
             row = connection.execute(select(device).where(device.c.device_id == device_id)).first()
-        return None if row is None else _device(row)
+        return None if row is None else device_of(row)
 
     def device_by_element(self, serial_hex: str) -> Device | None:
         """Return the device whose chip has this serial number, or None."""
         with self._read() as connection:
             query = select(device).where(device.c.element_serial == serial_hex.lower())
             row = connection.execute(query).first()
-        return None if row is None else _device(row)
+        return None if row is None else device_of(row)
 
     def devices(self, limit: int = 100, after: str | None = None) -> tuple[Device, ...]:
         """Return at most `limit` devices in the order of their ids, those behind `after`."""
-        query = select(device).order_by(device.c.device_id).limit(limit)
-        if after is not None:
-            query = query.where(device.c.device_id > after)
+        return self.find_devices(DeviceFilter(), limit=limit, after=after).devices
+
+    def find_devices(self, wanted: DeviceFilter, *, limit: int = 100, after: str | None = None) -> DevicePage:
+        """Return at most `limit` devices that a filter lets through, those behind `after`.
+
+        That is the `next` of the page before; in the order of ids it is a device id. A page costs what it
+        holds, not what is in front of it: each filter has its index.
+
+        Raises ConfigurationError for an `after` that is no page's `next`.
+        """
+        search = search_of(wanted)
         with self._read() as connection:
-            return tuple(_device(row) for row in connection.execute(query))
+            rows = connection.execute(search.query(limit + 1, after)).all()
+        found = tuple(device_of(row) for row in rows[:limit])
+        return DevicePage(found, search.place(rows[limit - 1]) if len(rows) > limit else None)
 
     def record_authentication(self, device_id: str, *, now: datetime) -> None:
         """Note when a device was last authenticated."""
@@ -109,10 +129,11 @@ def _upsert(connection: Connection, new: Device) -> Device:
             changed["last_authenticated_at"] = to_micros(new.last_authenticated_at)
         connection.execute(update(device).where(device.c.device_id == new.device_id).values(changed))
     query = select(device).where(device.c.device_id == new.device_id)
-    return _device(connection.execute(query).one())
+    return device_of(connection.execute(query).one())
 
 
-def _device(row: Row[Any]) -> Device:
+def device_of(row: Row[Any]) -> Device:
+    """Return a device from its row."""
     return Device(
         row.device_id,
         row.element_type,

@@ -20,23 +20,28 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    func,
+    literal_column,
     text,
 )
 
 # PRAGMA application_id of our SQLite files ("HRI1"): says whose file it is before anything is changed in it.
 APPLICATION_ID = 0x48524931
 # The newest migration; `tests/unit/registry` holds it against the scripts.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
+# Names are ordered by their bytes on both databases: a page ends at the same device on either, and the names
+# with one beginning are one stretch of an index.
+_Name = String(64).with_variant(String(64, collation="C"), "postgresql")
 
 device = Table(
     "device",
     metadata,
-    Column("device_id", String(64), primary_key=True),
+    Column("device_id", _Name, primary_key=True),
     Column("element_type", String(32), nullable=False),
-    Column("element_serial", String(64), unique=True),
+    Column("element_serial", _Name, unique=True),
     Column("status", String(16), nullable=False),
     Column("slot", Integer),
     Column("created_at", BigInteger, nullable=False),
@@ -44,12 +49,26 @@ device = Table(
     Column("label", Text),
     Column("owner", Text),
 )
+# Each ends with the id, in whose order the devices of one kind are listed.
+Index("device_status", device.c.status, device.c.device_id)
+Index("device_element_type", device.c.element_type, device.c.device_id)
+for _column in (device.c.owner, device.c.label):
+    Index(
+        f"device_{_column.name}",
+        _column,
+        device.c.device_id,
+        sqlite_where=text(f"{_column.name} IS NOT NULL"),
+        postgresql_where=text(f"{_column.name} IS NOT NULL"),
+    )
+# Who was never seen was seen before everybody else.
+SEEN = func.coalesce(device.c.last_authenticated_at, literal_column("0"))
+Index("device_seen", SEEN, device.c.device_id)
 
 certificate = Table(
     "certificate",
     metadata,
     Column("serial_number", String(40), primary_key=True),
-    Column("device_id", String(64), ForeignKey("device.device_id"), nullable=False),
+    Column("device_id", _Name, ForeignKey("device.device_id"), nullable=False),
     Column("der", LargeBinary, nullable=False),
     Column("public_key_sha256", String(64), nullable=False),
     Column("state", String(16), nullable=False),
@@ -92,6 +111,15 @@ Index(
     sqlite_where=text("state = 'issued'"),
     postgresql_where=text("state = 'issued'"),
 )
+# Literally what a query has to say to be answered from the index.
+LIVE_STATES = text("certificate.state IN ('issued', 'active')")
+Index(
+    "certificate_ends",
+    certificate.c.not_after,
+    certificate.c.device_id,
+    sqlite_where=text("state IN ('issued', 'active')"),
+    postgresql_where=text("state IN ('issued', 'active')"),
+)
 Index(
     "certificate_revoked",
     certificate.c.revoked_at,
@@ -104,7 +132,7 @@ endorsement = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("kind", String(32), nullable=False),
-    Column("element_serial", String(64), nullable=False),
+    Column("element_serial", _Name, nullable=False),
     Column("attestation_key", LargeBinary, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("station", Text, nullable=False),
@@ -117,8 +145,8 @@ evidence = Table(
     "evidence",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("device_id", String(64)),
-    Column("element_serial", String(64), nullable=False),
+    Column("device_id", _Name),
+    Column("element_serial", _Name, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("cose", LargeBinary, nullable=False),
     Column("challenge", LargeBinary, nullable=False),
@@ -136,7 +164,7 @@ challenge = Table(
     metadata,
     Column("challenge", LargeBinary(32), primary_key=True),
     Column("purpose", String(64), nullable=False),
-    Column("device_id", String(64), nullable=False),
+    Column("device_id", _Name, nullable=False),
     Column("verifier", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),

@@ -89,7 +89,7 @@ def test_certificates_of_an_earlier_version_are_given_their_ca(own: str, ders: l
         assert list(_listed(registry, "another")) == [2, 3]
 
 
-@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004"])
 def test_a_registry_of_any_version_is_brought_to_this_one(own: str, ders: list[bytes], version: str) -> None:
     _fill(own, ders)
     _move(own, version)

@@ -153,6 +153,31 @@ def test_devices_come_in_pages(client, device, context):
     assert first["devices"][0]["device_id"] == device
 
 
+def test_devices_are_found_by_what_is_known_of_them(client, device, context):
+    from hri.registration import register_device
+
+    for name in ("pump-1", "pump-2", "valve-1"):
+        register_device(context, name)
+
+    def found(**query):
+        answer = client.get("/v1/devices", params=query, headers=OPERATOR).json()
+        return [item["device_id"] for item in answer["devices"]]
+
+    assert found(prefix="pump-") == ["pump-1", "pump-2"]
+    assert found(status="active") == [device]
+    assert found(status="registered", prefix="valve") == ["valve-1"]
+    assert found(never_seen="true", prefix="pump") == ["pump-1", "pump-2"]
+    assert found(expiring_within=36500) == [device]
+    assert found(expiring_within=1) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["status=lost", "expiring_within=-1", "element_prefix=zz", "limit=0", "owner=", "colour=red"]
+)
+def test_a_search_that_makes_no_sense_is_refused(client, query):
+    assert client.get(f"/v1/devices?{query}", headers=OPERATOR).status_code == 422
+
+
 def test_a_device_is_shown_with_its_births_appraised_again(client, device):
     shown = client.get(f"/v1/devices/{device}", headers=OPERATOR).json()
 
@@ -242,10 +267,10 @@ def test_health_says_what_does_not_work(client, context, monkeypatch):
 
 
 def test_a_failing_database_is_503_with_a_time_to_come_back_and_is_counted(client, context, monkeypatch):
-    def gone(*_args):
+    def gone(*_args, **_more):
         raise StorageError("database-unreachable", "it is gone", "wait")
 
-    monkeypatch.setattr(context.registry, "devices", gone)
+    monkeypatch.setattr(context.registry, "find_devices", gone)
 
     answer = client.get("/v1/devices", headers=OPERATOR)
 
@@ -256,10 +281,10 @@ def test_a_failing_database_is_503_with_a_time_to_come_back_and_is_counted(clien
 
 
 def test_a_fault_of_ours_tells_a_client_nothing(client, context, monkeypatch):
-    def broken(*_args):
+    def broken(*_args, **_more):
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr(context.registry, "devices", broken)
+    monkeypatch.setattr(context.registry, "find_devices", broken)
 
     answer = client.get("/v1/devices", headers=OPERATOR)
 
