@@ -12,13 +12,13 @@ from system.server.processes import ServedHome, serving
 from unit.server.serving import TOKENS
 
 _DEADLINE_S = 60
-# DER of the object identifiers secp256r1 (RFC 5480 section 2.1.1.1), ecdsa-with-SHA256 (RFC 5758 section 3.2).
+# The object identifiers in DER: RFC 5480 section 2.1.1.1 and RFC 5758 section 3.2.
 _SECP256R1 = bytes.fromhex("06082a8648ce3d030107")
 _ECDSA_WITH_SHA256 = bytes.fromhex("06082a8648ce3d040302")
 
 
 @pytest.fixture(scope="module")
-def lenient(libest, tmp_path_factory):
+def lenient(tmp_path_factory):
     """A server that does without evidence, which libest cannot put into a request."""
     served = ServedHome(tmp_path_factory.mktemp("libest") / "home")
     config = served.path / "config.yaml"
@@ -72,9 +72,7 @@ def test_it_fetches_the_authoritys_certificates(lenient, estclient, tmp_path):
     said = estclient("-g")
 
     assert "ERROR" not in said
-    found = pkcs7.load_der_pkcs7_certificates(
-        base64.b64decode((tmp_path / "cacert-0-0.pkcs7").read_bytes())
-    )
+    found = pkcs7.load_der_pkcs7_certificates(base64.b64decode((tmp_path / "cacert-0-0.pkcs7").read_bytes()))
     with lenient.served.context() as context:
         assert set(found) == {context.authority.root, context.authority.issuing}
 
