@@ -173,3 +173,22 @@ def test_a_board_is_provisioned_renewed_and_given_a_new_key_under_it(station, ca
     assert len({record.public_key_sha256 for record in station.records("far-6")}) == 2
     for certificate in certificates:
         certificate.verify_directly_issued_by(issuing)
+
+
+def test_a_board_whose_certificate_is_pending_is_completed_by_the_same_command(libest, ca, tmp_path):
+    with (
+        est_serving(libest, ca, "-m", "3600") as url,
+        open_chip("atecc608b") as chip,
+        open_board("unix", bus=Bus([chip]), flash=tmp_path / "flash", package=device_package()) as board,
+    ):
+        station = Station(tmp_path / "station", ca, url, **BASIC)
+        station.done("ca", "init")
+        ca.name_devices("far-7")
+        command = ("provision", "--port", board.port, "--device-id", "far-7", "--lock")
+
+        pending = station.hri(*command)
+        station.done(*command)
+        decision = station.done("authenticate", "--port", board.port)
+
+    assert (pending.returncode, error_code(pending)) == (3, "ca-pending")
+    assert (decision["trusted"], ca.issued()) == (True, 1)
