@@ -12,6 +12,7 @@ demo: setup runtimes ## one device gets its identity and proves it, on virtual h
 
 test: setup runtimes ## every test
 	$(BIN)/python tools/apt_packages.py
+	$(BIN)/python tools/libest.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile --atecc-coverage=$(COVERAGE) $(PYTEST_ARGS)
 	$(BIN)/python tools/atecc_coverage.py $(COVERAGE) --check
 

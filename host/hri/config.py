@@ -144,6 +144,7 @@ class CertificateAuthorityConfig(Section):
 
     type: Literal["internal", "external"] = "internal"
     url: Deferred | None = None
+    user: str = "hri"
     api_key: Deferred | None = None
     crl_url: str | None = None
     crl_days: int = Field(default=7, ge=1, le=365)

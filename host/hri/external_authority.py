@@ -35,6 +35,7 @@ def est_client(config: Config, home: Path, environ: Mapping[str, str]) -> EstCli
         wanted.url.get(environ),
         label=wanted.label,
         trust=None if wanted.trust is None else home / wanted.trust,
+        user=wanted.user,
         api_key=None if wanted.api_key is None else wanted.api_key.get(environ),
         client=client,
     )

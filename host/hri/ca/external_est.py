@@ -26,7 +26,6 @@ _log = structlog.get_logger(__name__)
 _WELL_KNOWN = "/.well-known/est"
 _PKCS10 = "application/pkcs10"
 _PKCS7 = "application/pkcs7-mime"
-_USER = "hri"
 _LARGEST = 262_144
 _SOON_S = 5.0
 # These pass by themselves: too many requests, and servers behind servers that are not there.
@@ -38,12 +37,14 @@ class EstServer:
     """Where an EST server is, and who we are to it.
 
     `url` is its base, with or without the well-known path; `label` names one of its profiles. `trust` is a
-    PEM file. `api_key` goes as the password of HTTP Basic; `client` is a certificate chain and its key, PEM.
+    PEM file. `api_key` goes as the password of HTTP Basic, with `user` as its name; `client` is a certificate
+    chain and its key, PEM.
     """
 
     url: str
     label: str | None = None
     trust: Path | None = None
+    user: str = "hri"
     api_key: str | None = None
     client: tuple[Path, Path] | None = None
 
@@ -90,7 +91,7 @@ class EstClient:
         self._patience = patience
         self._sleep = sleep
         self._monotonic = monotonic
-        auth = None if server.api_key is None else httpx.BasicAuth(_USER, server.api_key)
+        auth = None if server.api_key is None else httpx.BasicAuth(server.user, server.api_key)
         # Neither redirects nor proxies of the environment: credentials go to this server only.
         self._http = httpx.Client(
             verify=_tls(server),
@@ -115,7 +116,8 @@ class EstClient:
         Raises PolicyRefusal where the server says no, StorageError where it cannot be reached or makes no
         sense.
         """
-        found = self._certificates("POST", "simpleenroll", base64.b64encode(csr_der))
+        # White space is free (RFC 8951 section 3.1), and libest reads no request that is one long line.
+        found = self._certificates("POST", "simpleenroll", base64.encodebytes(csr_der))
         if len(found) != 1:
             raise _nonsense(f"answered with {len(found)} certificates instead of one")
         return found[0]

@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hri.elements.board import BoardElement
 from hri.provision import provision
+from hri.rig.runtimes import RuntimeUnavailableError
+from libest import Libest, find
 from system.server.processes import ServedHome, ServerProcess, serving
 from unit.provision.soft_board import SoftBoard
 
@@ -49,3 +51,12 @@ def shown(board: SoftBoard, folder: Path) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def board(served: ServedHome) -> SoftBoard:
     return provisioned(served, DEVICE, bytes.fromhex("0123aabbccddee01ee"))
+
+
+@pytest.fixture(scope="session")
+def libest() -> Libest:
+    """Cisco's EST client and server; without them the test is skipped, and says why."""
+    try:
+        return find()
+    except RuntimeUnavailableError as error:
+        pytest.skip(str(error))

@@ -80,6 +80,25 @@ def test_it_asks_below_the_label_with_the_key_as_password(authority):
     )
 
 
+def test_the_name_that_goes_with_the_password_may_be_another(authority):
+    script = Scripted(answer(authority.issuing))
+
+    script.client(EstServer("https://est.test", user="line-1", api_key="the key")).enroll(b"the request")
+
+    [request] = script.requests
+    assert base64.b64decode(request.headers["Authorization"].partition(" ")[2]) == b"line-1:the key"
+
+
+def test_a_request_is_sent_in_lines_because_openssl_reads_no_long_ones(authority):
+    script = Scripted(answer(authority.issuing))
+
+    script.client().enroll(bytes(700))
+
+    [request] = script.requests
+    assert max(len(line) for line in request.content.splitlines()) <= 76
+    assert request.content.endswith(b"\n")
+
+
 def test_only_https_is_spoken():
     with pytest.raises(ConfigurationError, match="https"):
         Scripted().client(EstServer("http://est.test"))

@@ -78,7 +78,7 @@ def test_a_tampered_download_is_not_used(tmp_path: Path, monkeypatch: pytest.Mon
         for name, _ in package.files:
             (tmp_path / name).write_bytes(b"tampered")
     with pytest.raises(RuntimeUnavailableError, match="no apt-get here"):
-        fetch(tmp_path, tmp_path / "scratch", tmp_path / "log", lambda _: None)
+        fetch(versions.DEBIAN, tmp_path, tmp_path / "scratch", tmp_path / "log", lambda _: None)
 
 
 def test_a_held_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from hri.rig.runtimes import debian, frozen, toolchain, uf2, versions
+from hri.rig.runtimes import debian, frozen, sources, toolchain, uf2, versions
 from hri.rig.runtimes.cache import RuntimeUnavailableError, publish
 from hri.rig.runtimes.debian import Progress
 
@@ -31,10 +31,10 @@ def build(targets: Iterable[str], folder: Path, downloads: Path, progress: Progr
         toolchain.require(_TOOLCHAINS.get(target, target), log, progress)
     with tempfile.TemporaryDirectory(prefix="hri-runtime-") as name:
         scratch = Path(name)
-        debian.fetch(downloads, scratch, log, progress)
+        debian.fetch(versions.DEBIAN, downloads, scratch, log, progress)
         progress("unpacking the micropython sources")
         tree = _Tree(scratch, log)
-        debian.unpack_tree(downloads, tree.root)
+        sources.unpack_tree(downloads, tree.root)
         tree.patch()
         progress("building mpy-cross")
         publish(tree.mpy_cross(), folder / ARTIFACTS["mpy-cross"])

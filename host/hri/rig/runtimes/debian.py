@@ -1,7 +1,8 @@
-"""Source packages from the machine's own Debian mirror, into a private apt state.
+"""Pinned packages from the machine's own Debian mirror, into a private apt state.
 
-The system's own lists and packages stay untouched. Every file is checked twice: by apt, against the Release
-file signed with the archive keyring on this machine, and against the hash pinned in `versions`.
+The system's own lists and packages stay untouched, and the suite may be another one than the system's. Every
+file is checked twice: by apt, against the Release file signed with the archive keyring on this machine, and
+against its pinned hash.
 """
 
 from __future__ import annotations
@@ -10,17 +11,39 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hri.rig.runtimes.cache import RuntimeUnavailableError, publish
-from hri.rig.runtimes.versions import KEYRING, PACKAGES, SUITE, Package
 
 Progress = Callable[[str], None]
 
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _UPDATE_DEADLINE_S = 120
 _DOWNLOAD_DEADLINE_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One Debian package, source or binary, and the files of it that are read.
+
+    ``files`` maps a file name, as apt writes it, to the SHA-256 of its content in hex.
+    """
+
+    name: str
+    version: str
+    source: bool
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Packages of one suite; ``instead`` says in errors what helps where they cannot be had."""
+
+    suite: str
+    packages: tuple[Package, ...]
+    instead: str
 
 
 def _sha256(path: Path) -> str:
@@ -37,11 +60,6 @@ def _missing(package: Package, downloads: Path) -> list[str]:
 
 def mirrors() -> list[str]:
     """Return the archive addresses in the machine's apt sources, security archives last."""
-    if shutil.which("apt-get") is None:
-        raise RuntimeUnavailableError(
-            "the runtimes are built from debian source packages and there is no apt-get here; "
-            "name an image with HRI_RUNTIME_RPI_PICO or HRI_RUNTIME_UNIX instead"
-        )
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages"],
         capture_output=True,
@@ -56,8 +74,9 @@ def mirrors() -> list[str]:
 class _PrivateApt:
     """An apt state of its own below ``folder``, with one suite of one mirror in it."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, suite: str, log: Path) -> None:
         self._folder = folder
+        self._suite = suite
         self._log = log
         for part in ("lists/partial", "cache/archives/partial", "files"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -87,7 +106,9 @@ class _PrivateApt:
         """Point at ``mirror`` and fetch its signed index; False where it has no such suite."""
         sources = self._folder / "sources.list"
         sources.write_text(
-            "".join(f"{kind} [signed-by={KEYRING}] {mirror} {SUITE} main\n" for kind in ("deb", "deb-src"))
+            "".join(
+                f"{kind} [signed-by={_KEYRING}] {mirror} {self._suite} main\n" for kind in ("deb", "deb-src")
+            )
         )
         (self._folder / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{sources}";\n'
@@ -106,15 +127,20 @@ class _PrivateApt:
         return self._run(["apt-get", *verb, pinned], _DOWNLOAD_DEADLINE_S)
 
 
-def fetch(downloads: Path, scratch: Path, log: Path, progress: Progress) -> None:
+def fetch(pinned: Pinned, downloads: Path, scratch: Path, log: Path, progress: Progress) -> None:
     """Make sure that every pinned file is in ``downloads`` and has its pinned hash.
 
     Raises RuntimeUnavailableError where no mirror has them or a file differs from its pin.
     """
-    wanted = [package for package in PACKAGES if _missing(package, downloads)]
+    wanted = [package for package in pinned.packages if _missing(package, downloads)]
     if not wanted:
         return
-    apt = _PrivateApt(scratch / "apt", log)
+    if shutil.which("apt-get") is None:
+        names = " and ".join(package.name for package in wanted)
+        raise RuntimeUnavailableError(
+            f"{names} come from a debian mirror and there is no apt-get here; {pinned.instead}"
+        )
+    apt = _PrivateApt(scratch / "apt", pinned.suite, log)
     for mirror in mirrors():
         progress("reading the index of the machine's debian mirror")
         if not apt.use(mirror):
@@ -123,14 +149,14 @@ def fetch(downloads: Path, scratch: Path, log: Path, progress: Progress) -> None
             progress(f"fetching {package.name} {package.version}")
             if not apt.download(package):
                 raise RuntimeUnavailableError(
-                    f"the debian mirror does not have {package.name} {package.version}; see {log}, or name "
-                    "an image with HRI_RUNTIME_RPI_PICO or HRI_RUNTIME_UNIX"
+                    f"the debian mirror does not have {package.name} {package.version}; see {log}, or "
+                    f"{pinned.instead}"
                 )
         _keep(wanted, apt.files, downloads)
         return
     raise RuntimeUnavailableError(
-        f"no archive in the machine's apt sources offers the suite {SUITE}; see {log}, or name an image "
-        "with HRI_RUNTIME_RPI_PICO or HRI_RUNTIME_UNIX"
+        f"no archive in the machine's apt sources offers the suite {pinned.suite}; see {log}, or "
+        f"{pinned.instead}"
     )
 
 
@@ -141,33 +167,3 @@ def _keep(packages: Iterable[Package], fetched: Path, downloads: Path) -> None:
             if not path.is_file() or _sha256(path) != sha256:
                 raise RuntimeUnavailableError(f"{name} from the debian mirror does not have its pinned hash")
             publish(path, downloads / name)
-
-
-def unpack_tree(downloads: Path, target: Path) -> None:
-    """Unpack MicroPython to ``target`` with its libraries from the other packages under ``lib/``."""
-    files = {name: downloads / name for package in PACKAGES for name, _ in package.files}
-    tarballs = [path for name, path in files.items() if ".orig.tar." in name]
-    debs = [path for name, path in files.items() if name.endswith(".deb")]
-    parts = target.with_name(target.name + ".parts")
-    for tarball in tarballs:
-        with tarfile.open(tarball) as archive:
-            # Their content is pinned by hash; the filter, where this Python has it, is a second fence.
-            if hasattr(tarfile, "data_filter"):
-                archive.extraction_filter = tarfile.data_filter
-            archive.extractall(parts)  # noqa: S202
-    for deb in debs:
-        subprocess.run(["dpkg-deb", "-x", deb, parts], check=True, timeout=120)
-    next(parts.glob("micropython-*")).rename(target)
-    moves = {
-        next(parts.glob("mbedtls-*")): "mbedtls",
-        parts / "usr/src/pico-sdk": "pico-sdk",
-        parts / "usr/src/tinyusb": "tinyusb",
-    }
-    for source, name in moves.items():
-        # Debian strips these, and leaves the empty folders of the submodules behind.
-        shutil.rmtree(target / "lib" / name, ignore_errors=True)
-        source.rename(target / "lib" / name)
-    # The makefiles take this file as the sign that the submodules are there.
-    (target / "lib/micropython-lib").mkdir(exist_ok=True)
-    (target / "lib/micropython-lib/README.md").touch()
-    shutil.rmtree(parts)

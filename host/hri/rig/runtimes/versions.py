@@ -5,24 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 
-SUITE = "trixie"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+from hri.rig.runtimes.debian import Package, Pinned
+
 MICROPYTHON = "1.25.0"
 # What MicroPython's banner and `sys.version` show as the build date; its release day, so that builds repeat.
 SOURCE_DATE_EPOCH = 1744675200
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One Debian package, source or binary, and the files of it that a build reads.
-
-    ``files`` maps a file name, as apt writes it, to the SHA-256 of its content in hex.
-    """
-
-    name: str
-    version: str
-    source: bool
-    files: tuple[tuple[str, str], ...]
 
 
 PACKAGES = (
@@ -80,6 +67,8 @@ PACKAGES = (
         ),
     ),
 )
+
+DEBIAN = Pinned("trixie", PACKAGES, "name an image with HRI_RUNTIME_RPI_PICO or HRI_RUNTIME_UNIX instead")
 
 
 @dataclass(frozen=True, slots=True)
