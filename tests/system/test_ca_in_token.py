@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from hri_command import Ran
 from soft_token import PIN, SoftToken, soft_token
 
 __all__ = ["soft_token"]
 _DEADLINE_S = 120
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def code(self) -> str:
-        return json.loads(self.err.strip().splitlines()[-1])["error"]["code"]
 
 
 Hri = Callable[..., Ran]
@@ -143,7 +126,7 @@ def test_a_token_that_is_gone_leaves_nothing_half_done(hri: Hri, tmp_path: Path)
 
     ran = _issue(hri, tmp_path, "dev-1", SOFTHSM2_CONF=str(settings))
 
-    assert (ran.status, ran.code, ran.out) == (3, "no-such-token", "")
+    assert (ran.status, ran.error["code"], ran.out) == (3, "no-such-token", "")
     assert hri("show", "dev-1").status == 2
     assert _issue(hri, tmp_path, "dev-1").status == 0
 
@@ -152,7 +135,7 @@ def test_a_token_that_is_gone_leaves_nothing_half_done(hri: Hri, tmp_path: Path)
 def test_a_wrong_pin_is_said_and_used_once(hri: Hri, tmp_path: Path) -> None:
     ran = _issue(hri, tmp_path, "dev-1", HRI_PKCS11_PIN="0000")
 
-    assert (ran.status, ran.code) == (2, "wrong-pin")
+    assert (ran.status, ran.error["code"]) == (2, "wrong-pin")
     assert "0000" not in ran.err
     assert _issue(hri, tmp_path, "dev-1").status == 0
 
@@ -197,4 +180,4 @@ def test_root_in_a_file_and_issuing_in_the_token(hri: Hri, soft_token: SoftToken
 def test_a_token_without_a_name_is_asked_for(hri: Hri) -> None:
     ran = hri("ca", "init", "--signer", "pkcs11", HRI_ROOT_PASSPHRASE="root words")
 
-    assert (ran.status, ran.code) == (2, "no-token")
+    assert (ran.status, ran.error["code"]) == (2, "no-token")

@@ -58,18 +58,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        with _draft_of(path, mode) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as stream:
+            stream.write(data)
 
 
 @contextmanager
@@ -78,19 +68,30 @@ def written_atomically(path: Path, mode: int = 0o644) -> Iterator[TextIO]:
 
     Raises StorageError.
     """
-    with disk_errors(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with (
+        disk_errors(path),
+        _draft_of(path, mode) as descriptor,
+        os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as stream,
+    ):
+        yield stream
+
+
+@contextmanager
+def _draft_of(path: Path, mode: int) -> Iterator[int]:
+    """Open a file beside `path` that takes its place, on the disk, when the block ends without error."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                yield stream
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+            yield descriptor
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hri.ca.authority import Authority
 from hri.ca.files import disk_errors, write_atomically
 from hri.ca.keys import encrypted_pem
+from hri.ca.profiles import KEY_USAGES
 from hri.errors import ConfigurationError
 from hri.log import get_logger
 from hri.registry.folder_lock import exclusive
@@ -135,22 +136,10 @@ def _make(authority: Authority, serial_number: int, now: datetime) -> Delegate:
             "ca-not-valid", "the issuing CA is not valid now", "check this machine's clock"
         )
     signer = issuing.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "key_cert_sign",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
+    usage = x509.KeyUsage(**{name: name == "digital_signature" for name in KEY_USAGES})
     extensions: list[tuple[bool, x509.ExtensionType]] = [
         (True, x509.BasicConstraints(ca=False, path_length=None)),
-        (True, x509.KeyUsage(digital_signature=True, **usage)),
+        (True, usage),
         (True, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])),
         (False, x509.OCSPNoCheck()),
         (False, x509.SubjectKeyIdentifier.from_public_key(key.public_key())),

@@ -1,30 +1,14 @@
 """The command line run in this process, against a board in software on a pty."""
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hri.cli.app import run
+from hri_command import Ran
 from unit.provision.served_board import served
 from unit.provision.soft_board import SoftBoard
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> dict[str, str]:
-        return json.loads(self.err.strip().splitlines()[-1])["error"]
 
 
 @pytest.fixture
