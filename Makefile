@@ -13,7 +13,7 @@ demo: setup runtimes ## one device gets its identity and proves it, on virtual h
 test: setup runtimes ## every test
 	$(BIN)/python tools/apt_packages.py
 	$(BIN)/python tools/libest.py
-	$(BIN)/python -m pytest -n 2 --dist loadfile --atecc-coverage=$(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0 --atecc-coverage=$(COVERAGE) $(PYTEST_ARGS)
 	$(BIN)/python tools/atecc_coverage.py $(COVERAGE) --check
 
 coverage: setup runtimes ## docs/atecc-coverage.md, from the tests that cover the chip's commands

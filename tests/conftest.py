@@ -4,6 +4,7 @@ pytest-embedded is turned off in it (pyproject.toml): its fixtures run in every 
 thousands that needs none of them would pay for. What it is to do for others is tested in runs of their own.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Coverage(config.getoption("--atecc-coverage")))
+
+
+def pytest_collection_finish() -> None:
+    """Have a closed connection be an error again, as Python has it, and not the end of the process.
+
+    vcdvcd turns that off where it is imported, for programs whose output goes through `head`.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")
