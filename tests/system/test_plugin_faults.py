@@ -1,5 +1,6 @@
 """The plugin where things go wrong: wrong options, boards that do not boot, runs that are cut off."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -149,7 +150,9 @@ def test_ctrl_c_leaves_no_process_and_a_report_that_says_so(pytester: pytest.Pyt
         os.killpg(running.pid, signal.SIGINT)
         out, _ = running.communicate(timeout=60)
     finally:
-        running.kill()
+        with contextlib.suppress(ProcessLookupError):
+            # The whole group: what pytest started would outlive it.
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait(10)
     assert running.returncode == pytest.ExitCode.INTERRUPTED, out
     assert begun
