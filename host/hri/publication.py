@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hri.audit.entry import Act
 from hri.ca.authority import Authority
 from hri.ca.crl import Publisher
-from hri.ca.ocsp import Responder, Responders
+from hri.ca.ocsp import Responder, Responders, StandingOf
 from hri.ca.ocsp_delegate import Delegates
 from hri.ca.ocsp_files import Produced, Producer
 from hri.ca.ocsp_source import RegistrySource
@@ -65,9 +65,16 @@ class OcspKeys:
     passphrase: bytes
 
 
-def ocsp_responders(context: Context, keys: OcspKeys) -> Responders:
-    """Return what answers OCSP requests about the certificates of every CA, from the registry."""
-    return Responders([_responder(context, authority, keys) for _, authority in context.publishing()])
+def ocsp_responders(
+    context: Context, keys: OcspKeys, *, through: Callable[[StandingOf], StandingOf] = lambda source: source
+) -> Responders:
+    """Return what answers OCSP requests about the certificates of every CA, from the registry.
+
+    `through` may put something between a CA's responder and the registry.
+    """
+    return Responders(
+        [_responder(context, authority, keys, through) for _, authority in context.publishing()]
+    )
 
 
 def produce_ocsp(
@@ -87,7 +94,7 @@ def produce_ocsp(
         producer = Producer(
             authority.issuing,
             RegistrySource(context.registry, authority.issuing),
-            _responder(context, authority, keys),
+            _responder(context, authority, keys, lambda source: source),
             folder,
             overlap=timedelta(hours=context.config.certificate_authority.ocsp_hours) / 2,
             algorithms=algorithms,
@@ -96,7 +103,9 @@ def produce_ocsp(
     return total
 
 
-def _responder(context: Context, authority: Authority, keys: OcspKeys) -> Responder:
+def _responder(
+    context: Context, authority: Authority, keys: OcspKeys, through: Callable[[StandingOf], StandingOf]
+) -> Responder:
     """Return the responder of a CA; the audit log is told of each delegate before it is used."""
 
     def tell(certificate: x509.Certificate) -> None:
@@ -105,6 +114,6 @@ def _responder(context: Context, authority: Authority, keys: OcspKeys) -> Respon
         context.record(Act("certify-ocsp", details=details))
 
     delegates = Delegates(authority, keys.folder, keys.passphrase, on_made=tell)
-    source = RegistrySource(context.registry, authority.issuing)
+    source = through(RegistrySource(context.registry, authority.issuing).standing_of)
     hours = context.config.certificate_authority.ocsp_hours
-    return Responder(authority.issuing, source.standing_of, delegates, lifetime=timedelta(hours=hours))
+    return Responder(authority.issuing, source, delegates, lifetime=timedelta(hours=hours))

@@ -21,8 +21,8 @@ from starlette.concurrency import run_in_threadpool
 from hri.ca.ocsp import MALFORMED_REQUEST
 from hri.errors import ConfigurationError
 from hri.server.caching import IfNoneMatch, cacheable
-from hri.server.ocsp_answers import OcspAnswer
 from hri.server.problems import HttpProblem
+from hri.server.remembered import OcspAnswer
 from hri.server.service import Service, ServiceOf
 
 router = APIRouter(prefix="/ocsp", tags=["standing"])
@@ -34,7 +34,7 @@ _CACHED_AT_MOST = timedelta(hours=1)
 
 
 @router.post("", response_class=Response)
-def ask(
+async def ask(
     service: ServiceOf,
     question: Annotated[bytes, Body(media_type=_REQUEST)],
     content_type: Annotated[str, Header()] = "",
@@ -42,7 +42,11 @@ def ask(
     """Is a certificate in force? An OCSPRequest (DER) in the body, an OCSPResponse (DER) back."""
     if content_type.partition(";")[0].strip().lower() != _REQUEST:
         raise HttpProblem("wrong-media-type", "the body is no OCSP request", f"send {_REQUEST}")
-    answer, _ = _answered(service, question)
+    if service.standings.holds(question):
+        # One signature: a thread would take longer to come and go.
+        answer, _ = _answered(service, question)
+    else:
+        answer, _ = await run_in_threadpool(_answered, service, question)
     return Response(answer, media_type=_RESPONSE, headers={"Cache-Control": "no-store"})
 
 
@@ -65,9 +69,9 @@ def _answered_for_all(service: Service, request: bytes) -> OcspAnswer:
     """Answer, and remember that where it is good for everybody who asks the same."""
     now, generation = service.context.now(), service.ocsp_answers.generation
     der, read = _answered(service, request)
-    answer = OcspAnswer(der, _headers(der, read, now), now)
+    answer = OcspAnswer(der, _headers(der, read, now))
     if "ETag" in answer.headers:
-        service.ocsp_answers.keep(request, answer, generation)
+        service.ocsp_answers.keep(request, answer, now, generation)
     return answer
 
 

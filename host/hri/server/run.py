@@ -20,7 +20,7 @@ from hri.ca.authority import Authority
 from hri.ca.files import read_input
 from hri.errors import ConfigurationError
 from hri.home import Home
-from hri.publication import OcspKeys, ocsp_responders
+from hri.publication import OcspKeys
 from hri.server.app import create_app
 from hri.server.callers import Callers, read_client_ca
 from hri.server.peer import protocol_with
@@ -90,9 +90,8 @@ def serve(
         ocsp_keys = None
         if context.enroller is None:
             ocsp_keys = OcspKeys(home.ocsp_folder(), context.passphrase_beside("ocsp"))
-        responder = None if ocsp_keys is None else ocsp_responders(context, ocsp_keys)
         folders = _folders(home, config.upkeep)
-        service = Service.of(context, callers, folders.crl, responder)
+        service = Service.of(context, callers, folders.crl, ocsp_keys)
         with _listening(address) as listener, _scheduler(service, folders, ocsp_keys, config.upkeep):
             bound = Address(address.host, listener.getsockname()[1])
             scheme = "http" if tls is None else "https"

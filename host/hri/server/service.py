@@ -13,12 +13,13 @@ from hri.audit.recorder import Recorder
 from hri.ca.issuance import IssuedCertificate
 from hri.ca.ocsp import Responders
 from hri.context import Context
+from hri.publication import OcspKeys, ocsp_responders
 from hri.server.callers import Caller, Callers
 from hri.server.current_crls import CurrentCrls
 from hri.server.metrics import Metrics
-from hri.server.ocsp_answers import OcspAnswers
 from hri.server.peer import Peer, peer_of
 from hri.server.readiness import Readiness
+from hri.server.remembered import OcspAnswer, Remembered, Standings
 
 CALLER_KEY = "hri.caller"
 
@@ -27,7 +28,7 @@ CALLER_KEY = "hri.caller"
 class Service:
     """One opened home, as it is served. `crl_folder` is where revocation lists are published.
 
-    `responder` answers OCSP requests, None where that is the external authority's to do.
+    `responder` answers OCSP requests from `standings`, None where that is the external authority's to do.
     """
 
     context: Context
@@ -35,17 +36,21 @@ class Service:
     crl_folder: Path
     current_crls: CurrentCrls
     readiness: Readiness
+    standings: Standings
     responder: Responders | None = None
-    ocsp_answers: OcspAnswers = field(default_factory=OcspAnswers)
+    ocsp_answers: Remembered[bytes, OcspAnswer] = field(default_factory=Remembered)
     metrics: Metrics = field(default_factory=Metrics)
 
     @classmethod
     def of(
-        cls, context: Context, callers: Callers, crl_folder: Path, responder: Responders | None = None
+        cls, context: Context, callers: Callers, crl_folder: Path, ocsp_keys: OcspKeys | None = None
     ) -> Service:
-        """Return the service of an opened home."""
-        crls = CurrentCrls(context, crl_folder)
-        return cls(context, callers, crl_folder, crls, Readiness(context), responder)
+        """Return the service of an opened home; without `ocsp_keys` it answers no OCSP requests."""
+        crls, standings = CurrentCrls(context, crl_folder), Standings(context.now)
+        responder = None
+        if ocsp_keys is not None:
+            responder = ocsp_responders(context, ocsp_keys, through=standings.through)
+        return cls(context, callers, crl_folder, crls, Readiness(context), standings, responder)
 
     def acting(self, caller: Caller) -> Context:
         """Return the context in which the audit log names this caller as who acts."""
@@ -55,6 +60,7 @@ class Service:
     def forget_standing(self) -> None:
         """Have lists and answers looked at anew: something was revoked here."""
         self.current_crls.forget()
+        self.standings.forget()
         self.ocsp_answers.forget()
 
     def issued(self, caller: Caller, request: NetworkRequest) -> IssuedCertificate:

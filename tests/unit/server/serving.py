@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from hri.context import Context
-from hri.publication import OcspKeys, ocsp_responders
+from hri.publication import OcspKeys
 from hri.server.app import create_app
 from hri.server.callers import Callers
 from hri.server.peer import SCOPE_KEY, Peer
@@ -55,10 +55,8 @@ def b64(data: bytes) -> str:
 
 def make_service(context: Context, config: ServerConfig, folder: Path) -> Service:
     """The service of a context whose CA passphrase is `ca`, with an OCSP responder where the CA is ours."""
-    responder = None
-    if context.enroller is None:
-        responder = ocsp_responders(context, OcspKeys(folder.parent / "ocsp", b"ca"))
-    return Service.of(context, Callers(config, ()), folder, responder)
+    keys = OcspKeys(folder.parent / "ocsp", b"ca") if context.enroller is None else None
+    return Service.of(context, Callers(config, ()), folder, keys)
 
 
 @dataclass

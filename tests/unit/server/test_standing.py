@@ -15,7 +15,7 @@ from hri.config import Config
 from hri.elements.board import BoardElement
 from hri.errors import StorageError
 from hri.provision import provision
-from hri.server.ocsp_answers import OcspAnswer, OcspAnswers
+from hri.server.remembered import OcspAnswer, Remembered
 from unit.provision.soft_board import SoftBoard
 from unit.server.serving import AppClient, bearer
 
@@ -183,6 +183,69 @@ def test_an_answer_without_a_nonce_is_remembered_a_moment_and_not_longer(context
     assert said[1] != said[2]
 
 
+def watched(context, monkeypatch):
+    """Return the list that the serial numbers looked up from now on come into."""
+    looked_up = []
+    lookup = context.registry.certificate_statuses
+
+    def watching(numbers):
+        looked_up.append(numbers)
+        return lookup(numbers)
+
+    monkeypatch.setattr(context.registry, "certificate_statuses", watching)
+    return looked_up
+
+
+def test_a_standing_is_remembered_a_moment_and_every_nonce_gets_an_answer_of_its_own(
+    context, serial, tmp_path, monkeypatch
+):
+    moment, looked_up, said = [context.now()], [], []
+    lookup = context.registry.certificate_statuses
+    monkeypatch.setattr(
+        context.registry,
+        "certificate_statuses",
+        lambda numbers: (looked_up.append(numbers), lookup(numbers))[1],
+    )
+    client = AppClient(dataclasses.replace(context, now=lambda: moment[0]), tmp_path / "crl")
+
+    for seconds, nonce in ((0, b"a" * 16), (4, b"b" * 16), (2, b"c" * 16)):
+        moment[0] += timedelta(seconds=seconds)
+        said.append(read(client.post("/ocsp", headers=_OCSP, content=request_for(context, serial, nonce))))
+
+    nonces = [one.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce for one in said]
+    assert nonces == [b"a" * 16, b"b" * 16, b"c" * 16]
+    assert [len(numbers) for numbers in looked_up] == [1, 1]
+
+
+def test_a_revocation_here_shows_in_the_next_answer_with_a_nonce(client, context, device, serial):
+    def status():
+        asked = request_for(context, serial, b"n" * 16)
+        return read(client.post("/ocsp", headers=_OCSP, content=asked)).certificate_status
+
+    before = status()
+    client.post(f"/v1/devices/{device}/revoke", headers=bearer("operator"), json={"reason": "keyCompromise"})
+
+    assert (before, status()) == (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED)
+
+
+def test_what_was_never_issued_is_remembered_as_that(client, context, monkeypatch):
+    looked_up = []
+    lookup = context.registry.certificate_statuses
+    monkeypatch.setattr(
+        context.registry,
+        "certificate_statuses",
+        lambda numbers: (looked_up.append(numbers), lookup(numbers))[1],
+    )
+
+    said = [
+        read(client.post("/ocsp", headers=_OCSP, content=request_for(context, 12345, nonce)))
+        for nonce in (b"a" * 16, b"b" * 16)
+    ]
+
+    assert [one.certificate_status for one in said] == [ocsp.OCSPCertStatus.UNKNOWN] * 2
+    assert len(looked_up) == 1
+
+
 def test_who_has_the_answer_is_told_so(client, context, serial):
     request = request_for(context, serial)
     first = get(client, request)
@@ -194,10 +257,10 @@ def test_who_has_the_answer_is_told_so(client, context, serial):
 
 
 def test_answers_are_remembered_within_bounds(context):
-    answers, now = OcspAnswers(), context.now()
+    answers, now = Remembered(), context.now()
 
     for number in range(10_000):
-        answers.keep(b"%d" % number, OcspAnswer(b"", {}, now), answers.generation)
+        answers.keep(b"%d" % number, OcspAnswer(b"", {}), now, answers.generation)
 
     assert len(answers._known) <= 4096
     assert answers.get(b"9999", now) is not None
@@ -205,11 +268,11 @@ def test_answers_are_remembered_within_bounds(context):
 
 
 def test_an_answer_that_was_begun_before_a_revocation_is_not_remembered_after_it(context):
-    answers = OcspAnswers()
+    answers = Remembered()
     begun = answers.generation
 
     answers.forget()
-    answers.keep(b"request", OcspAnswer(b"good", {}, context.now()), begun)
+    answers.keep(b"request", OcspAnswer(b"good", {}), context.now(), begun)
 
     assert answers.get(b"request", context.now()) is None
 
