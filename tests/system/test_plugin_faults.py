@@ -120,6 +120,14 @@ def scratch() -> Iterator[Path]:
         yield Path(name)
 
 
+# Who runs these tests in a shell's background has Ctrl-C ignored, and so have all that they start.
+_AT_A_TERMINAL = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_ctrl_c_leaves_no_process_and_a_report_that_says_so(pytester: pytest.Pytester, scratch: Path) -> None:
     pytester.makepyfile("""
         import pathlib, time
@@ -132,7 +140,7 @@ def test_ctrl_c_leaves_no_process_and_a_report_that_says_so(pytester: pytest.Pyt
             time.sleep(100)
     """)
     running = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--hri-board=unix", "--hri-report=report"],
+        [sys.executable, "-c", _AT_A_TERMINAL, "--hri-board=unix", "--hri-report=report"],
         cwd=pytester.path,
         env=os.environ | {"TMPDIR": str(scratch)},
         stdin=subprocess.DEVNULL,
