@@ -18,7 +18,7 @@ from cryptography.x509 import ocsp
 from fastapi import APIRouter, Body, Header, Response
 from starlette.concurrency import run_in_threadpool
 
-from hri.ca.ocsp import MALFORMED_REQUEST
+from hri.ca.ocsp import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED
 from hri.errors import ConfigurationError
 from hri.server.caching import IfNoneMatch, cacheable
 from hri.server.problems import HttpProblem
@@ -29,6 +29,12 @@ router = APIRouter(prefix="/ocsp", tags=["standing"])
 _REQUEST = "application/ocsp-request"
 _RESPONSE = "application/ocsp-response"
 _SUCCESSFUL = ocsp.OCSPResponseStatus.SUCCESSFUL.name.lower()
+# The answers that nobody signs are always the same bytes.
+_UNSIGNED = {
+    MALFORMED_REQUEST: ocsp.OCSPResponseStatus.MALFORMED_REQUEST.name.lower(),
+    UNAUTHORIZED: ocsp.OCSPResponseStatus.UNAUTHORIZED.name.lower(),
+    TRY_LATER: ocsp.OCSPResponseStatus.TRY_LATER.name.lower(),
+}
 _CACHED_AT_MOST = timedelta(hours=1)
 """So long a cache on the way may hold a revocation back; answers themselves are good for longer."""
 
@@ -44,9 +50,9 @@ async def ask(
         raise HttpProblem("wrong-media-type", "the body is no OCSP request", f"send {_REQUEST}")
     if service.standings.holds(question):
         # One signature: a thread would take longer to come and go.
-        answer, _ = _answered(service, question)
+        answer = _answered(service, question)
     else:
-        answer, _ = await run_in_threadpool(_answered, service, question)
+        answer = await run_in_threadpool(_answered, service, question)
     return Response(answer, media_type=_RESPONSE, headers={"Cache-Control": "no-store"})
 
 
@@ -68,14 +74,14 @@ async def ask_in_the_path(service: ServiceOf, question: str, if_none_match: IfNo
 def _answered_for_all(service: Service, request: bytes) -> OcspAnswer:
     """Answer, and remember that where it is good for everybody who asks the same."""
     now, generation = service.context.now(), service.ocsp_answers.generation
-    der, read = _answered(service, request)
-    answer = OcspAnswer(der, _headers(der, read, now))
+    der = _answered(service, request)
+    answer = OcspAnswer(der, _headers(der, ocsp.load_der_ocsp_response(der), now))
     if "ETag" in answer.headers:
         service.ocsp_answers.keep(request, answer, now, generation)
     return answer
 
 
-def _answered(service: Service, request: bytes) -> tuple[bytes, ocsp.OCSPResponse]:
+def _answered(service: Service, request: bytes) -> bytes:
     if service.responder is None:
         raise ConfigurationError(
             "not-found",
@@ -83,9 +89,8 @@ def _answered(service: Service, request: bytes) -> tuple[bytes, ocsp.OCSPRespons
             "ask at the address that the certificates name",
         )
     answer = service.responder.answer(request, service.context.now()) if request else MALFORMED_REQUEST
-    read = ocsp.load_der_ocsp_response(answer)
-    service.metrics.ocsp_answers.labels(read.response_status.name.lower()).inc()
-    return answer, read
+    service.metrics.ocsp_answers.labels(_UNSIGNED.get(answer, _SUCCESSFUL)).inc()
+    return answer
 
 
 def _headers(answer: bytes, read: ocsp.OCSPResponse, now: datetime) -> dict[str, str]:
