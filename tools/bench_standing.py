@@ -22,10 +22,13 @@ from hri.ca.ocsp_messages import Standing
 from hri.ca.ocsp_source import RegistrySource
 from hri.ca.profiles import Profile
 from hri.registry import Device, Registry, RevokedEntry
+from hri.verify.crl import RevocationList
+from hri.verify.finding import Status
 
 _ANSWERS = 2000
 _CERTIFICATES = 512
 _MILLION = 1_000_000
+_LOOK_UPS = 2000
 _DEADLINE = 900
 _SHA1 = hashes.SHA1()  # noqa: S303 - as clients name the issuer
 _SHA256 = hashes.SHA256()
@@ -153,6 +156,8 @@ def _large_list(folder: str, count: int, results: "multiprocessing.SimpleQueue[d
     parsed = time.perf_counter()
     if last != entries[-1].serial_number:
         raise ValueError("the bench read another list than it wrote")
+    listed = RevocationList.authentic(der, [authority.issuing])
+    indexed = time.perf_counter()
     results.put(
         {
             "sign": signed - begun,
@@ -160,8 +165,31 @@ def _large_list(folder: str, count: int, results: "multiprocessing.SimpleQueue[d
             "read": parsed - read,
             "megabytes": len(der) / 1e6,
             "memory": (peak - before) / 1024,
+            "index": indexed - parsed,
+            "look_up": _look_up(listed, authority),
+            "look_up_small": _look_up(_indexed(authority, entries[:100], now), authority),
         }
     )
+
+
+def _indexed(
+    authority: Authority, entries: list[RevokedEntry], now: datetime.datetime
+) -> RevocationList | None:
+    der = authority.crl(entries, number=1, now=now, next_update=now + datetime.timedelta(days=7))
+    return RevocationList.authentic(der, [authority.issuing])
+
+
+def _look_up(listed: RevocationList | None, authority: Authority) -> float:
+    """Return the microseconds in which a verifier finds out what a list says of a certificate."""
+    certificate = authority.issuing
+    if listed is None or (finding := listed.finding(certificate, authority.issuing)) is None:
+        raise ValueError("the bench's list says nothing")
+    if finding.status is not Status.GOOD:
+        raise ValueError("the bench's list says something else")
+    begun = time.perf_counter()
+    for _ in range(_LOOK_UPS):
+        listed.finding(certificate, authority.issuing)
+    return (time.perf_counter() - begun) / _LOOK_UPS * 1e6
 
 
 def _bare_list(entries: list[RevokedEntry], authority: Authority, now: datetime.datetime) -> float:
@@ -200,6 +228,14 @@ def _million() -> dict[str, Entry]:
             found["sign"], found["bare"], "s for a list of a million entries", 1.25
         ),
         "standing.crl_million.read": reported(round(found["read"], 3), "s", "to the last entry"),
+        "standing.crl_million.index": reported(
+            round(found["index"], 3),
+            "s",
+            "once, by a verifier: signature and entries",
+        ),
+        "standing.crl_million.look_up": multiple_of_time(
+            found["look_up"], found["look_up_small"], "us, in a list of a million; the limit: of a hundred", 2
+        ),
         "standing.crl_million.size": reported(round(found["megabytes"], 1), "MB", "as DER"),
         "standing.crl_million.memory": at_most(round(found["memory"]), "MB more while it is signed", 1500),
     }
