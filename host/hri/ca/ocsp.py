@@ -147,6 +147,10 @@ class Responders:
         except MalformedRequestError as error:
             _log.info("OCSP request refused", error=str(error))
             return MALFORMED_REQUEST
+        return self.answer_to(request, now)
+
+    def answer_to(self, request: Request, now: datetime) -> bytes:
+        """Return the answer (DER) to a request that was read already."""
         for responder in self._responders:
             if responder.knows(request):
                 return responder.answer_to(request, now)

@@ -19,6 +19,7 @@ from fastapi import APIRouter, Body, Header, Response
 from starlette.concurrency import run_in_threadpool
 
 from hri.ca.ocsp import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED
+from hri.ca.ocsp_messages import MalformedRequestError, Request
 from hri.errors import ConfigurationError
 from hri.server.caching import IfNoneMatch, cacheable
 from hri.server.problems import HttpProblem
@@ -48,11 +49,12 @@ async def ask(
     """Is a certificate in force? An OCSPRequest (DER) in the body, an OCSPResponse (DER) back."""
     if content_type.partition(";")[0].strip().lower() != _REQUEST:
         raise HttpProblem("wrong-media-type", "the body is no OCSP request", f"send {_REQUEST}")
-    if service.standings.holds(question):
-        # One signature: a thread would take longer to come and go.
-        answer = _answered(service, question)
+    request = _read(question)
+    if request is None or service.standings.holds(request):
+        # One signature at most: a thread would take longer to come and go.
+        answer = _answered(service, request)
     else:
-        answer = await run_in_threadpool(_answered, service, question)
+        answer = await run_in_threadpool(_answered, service, request)
     return Response(answer, media_type=_RESPONSE, headers={"Cache-Control": "no-store"})
 
 
@@ -74,21 +76,31 @@ async def ask_in_the_path(service: ServiceOf, question: str, if_none_match: IfNo
 def _answered_for_all(service: Service, request: bytes) -> OcspAnswer:
     """Answer, and remember that where it is good for everybody who asks the same."""
     now, generation = service.context.now(), service.ocsp_answers.generation
-    der = _answered(service, request)
+    der = _answered(service, _read(request))
     answer = OcspAnswer(der, _headers(der, ocsp.load_der_ocsp_response(der), now))
     if "ETag" in answer.headers:
         service.ocsp_answers.keep(request, answer, now, generation)
     return answer
 
 
-def _answered(service: Service, request: bytes) -> bytes:
+def _read(request_der: bytes) -> Request | None:
+    """Return a request, None for what is none."""
+    try:
+        return Request.from_der(request_der)
+    except MalformedRequestError:
+        return None
+
+
+def _answered(service: Service, request: Request | None) -> bytes:
     if service.responder is None:
         raise ConfigurationError(
             "not-found",
             "the OCSP responder is the external authority's",
             "ask at the address that the certificates name",
         )
-    answer = service.responder.answer(request, service.context.now()) if request else MALFORMED_REQUEST
+    answer = MALFORMED_REQUEST
+    if request is not None:
+        answer = service.responder.answer_to(request, service.context.now())
     service.metrics.ocsp_answers.labels(_UNSIGNED.get(answer, _SUCCESSFUL)).inc()
     return answer
 
