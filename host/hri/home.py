@@ -229,14 +229,7 @@ class Home:
     def keyring(self, config: Config) -> Keyring:
         """Return what opens the authority's keys; it asks for a passphrase or a PIN when one is needed."""
         token = config.certificate_authority.pkcs11
-        known: dict[PassphraseName, bytes] = {}
-
-        def secret(name: PassphraseName) -> bytes:
-            if name not in known:
-                known[name] = self.passphrases.get(name)
-            return known[name]
-
-        return Keyring(secret, token.timeout, token.module)
+        return Keyring(self.passphrases.get, token.timeout, token.module)
 
     @contextmanager
     def external(self) -> Iterator[EstClient | None]:

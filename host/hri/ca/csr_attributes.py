@@ -31,23 +31,6 @@ class _Bundle:
     certs: list[asn1.TLV] | None
 
 
-@asn1.sequence
-class _EvidenceStatement:
-    type: x509.ObjectIdentifier
-    stmt: bytes
-
-
-@asn1.sequence
-class _EvidenceBundle:
-    attestations: list[_EvidenceStatement]
-
-
-def attestation_bundle(evidence: bytes) -> bytes:
-    """Return the AttestationBundle (DER) that carries state evidence (COSE_Sign1)."""
-    statement = _EvidenceStatement(type=STATE_EVIDENCE, stmt=evidence)
-    return asn1.encode_der(_EvidenceBundle(attestations=[statement]))
-
-
 def carried_evidence(csr: x509.CertificateSigningRequest) -> bytes | None:
     """Return the state evidence (COSE_Sign1) that a request carries, None if it carries none.
 

@@ -32,10 +32,11 @@ ContentType = Annotated[str, Header()]
 @router.get("/cacerts", response_class=Response)
 @router.get("/{label}/cacerts", response_class=Response)
 def ca_certificates(service: ServiceOf, label: str = _DEFAULT) -> Response:
-    """The issuing and the root certificate, as a certs-only CMS message (RFC 7030 section 4.1.3)."""
-    service.context.config.profile(label)
-    authority = service.context.authority
-    return Response(certs_only([*authority.chain_der(), *service.context.anchors]), media_type=_CERTS)
+    """The roots and the CA that issues under this label, as a certs-only CMS message (RFC 7030, 4.1.3)."""
+    context = service.context
+    name = context.config.profile(label).more.issuing_ca or context.config.issuing_ca()
+    authority = context.authority_for("", name)
+    return Response(certs_only([*authority.chain_der(), *context.anchors]), media_type=_CERTS)
 
 
 @router.get("/csrattrs", response_class=Response)

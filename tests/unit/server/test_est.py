@@ -9,6 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
+from hri.ca.authority import Authority
+from hri.ca.hierarchy import Hierarchy
+from hri.ca.keys import FileSigners, open_signer
+from hri.ca.new_issuing import Wanted, new_generation
 from hri.config import Config, ProvisioningConfig, SecurityConfig
 from hri.server.est_messages import check_binding
 from hri.server.peer import Peer
@@ -79,6 +83,24 @@ def test_csrattrs_ask_for_p256_sha256_and_evidence(client):
         # id-aa-attestation
         "060b2a864886f70d010910023b"
     )
+
+
+def test_cacerts_under_a_label_are_those_of_the_ca_that_issues_there(context, tmp_path):
+    home, now = tmp_path / "home", context.now()
+    Authority.create(home, root_passphrase=b"root", ca_passphrase=b"ca", now=now)
+    root = open_signer(home / "ca" / "root.key", b"root", "root")
+    made = new_generation(home, Wanted("factory-a"), keys=FileSigners(b"ca"), root_signer=root, now=now)
+    hierarchy = Hierarchy.read(home)
+    config = Config.model_validate({"profiles": {"pumps": {"type": "ldevid", "issuing_ca": "factory-a"}}})
+    several = dataclasses.replace(
+        context, config=config, hierarchy=hierarchy, authority=hierarchy.first.authority(None)
+    )
+    client = AppClient(several, tmp_path / "crl")
+
+    default, labelled = (certificates(client.get(f"{EST}/{path}")) for path in ("cacerts", "pumps/cacerts"))
+
+    assert set(default) == {hierarchy.first.certificate, hierarchy.root.certificate}
+    assert set(labelled) == {made.certificate, hierarchy.root.certificate}
 
 
 @pytest.mark.parametrize("operation", ["cacerts", "csrattrs"])
